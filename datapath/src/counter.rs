@@ -1,0 +1,89 @@
+//! Counters that one thread writes and any thread reads.
+//!
+//! # Thread-safety
+//! Each poll thread has a block of its own per port, so an addition is a plain load and store: no
+//! locked instruction, no shared cache line. Readers sum the blocks; a sum taken while traffic flows
+//! is exact for some moment of each thread, not for one moment of all.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::drop_reason::{DropReason, N_DROP_REASONS};
+
+/// A monotonic counter with one writer.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the owning thread may call it: a second writer loses counts, nothing worse.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What one poll thread counts for one port.
+///
+/// # Invariants
+/// Over all ports and threads, when nothing is in flight:
+/// Σ`rx_packets` + Σ`copies` + Σ`segments` = Σ`tx_packets` + Σ drops.
+/// `rx_packets` counts each frame taken from the device, also one that the driver then drops.
+/// What the kernel lost before we saw it is `rx_missed`, outside the sum.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub struct PortCounters {
+    /// Frames taken from the device.
+    pub rx_packets: Counter,
+    /// Their bytes, Ethernet header to payload, without FCS.
+    pub rx_bytes: Counter,
+    /// Frames handed to the device.
+    pub tx_packets: Counter,
+    /// Their bytes.
+    pub tx_bytes: Counter,
+    /// Copies made of frames received on this port, beyond the frame itself (flooding, mirrors).
+    pub copies: Counter,
+    /// Frames added when this port's large segments were cut in software: segments − 1 each.
+    pub segments: Counter,
+    /// Frames whose checksum was finished in software for this output port.
+    pub tx_checksums: Counter,
+    /// Frames that the kernel lost before the driver could take them.
+    pub rx_missed: Counter,
+    /// Frames received for a multicast or broadcast address.
+    pub rx_multicast: Counter,
+    /// Batches handed to the device.
+    pub tx_batches: Counter,
+    rx_drops: [Counter; N_DROP_REASONS],
+    tx_drops: [Counter; N_DROP_REASONS],
+}
+
+impl PortCounters {
+    /// A frame received on this port was lost before it was queued for an output.
+    pub fn drop_rx(&self, reason: DropReason, n: u64) {
+        if let Some(counter) = self.rx_drops.get(reason as usize) {
+            counter.add(n);
+        }
+    }
+
+    /// A frame queued for this output port was lost.
+    pub fn drop_tx(&self, reason: DropReason, n: u64) {
+        if let Some(counter) = self.tx_drops.get(reason as usize) {
+            counter.add(n);
+        }
+    }
+
+    /// Frames lost for `reason` on the receive side.
+    #[must_use]
+    pub fn rx_drops(&self, reason: DropReason) -> u64 {
+        self.rx_drops.get(reason as usize).map_or(0, Counter::get)
+    }
+
+    /// Frames lost for `reason` on the transmit side.
+    #[must_use]
+    pub fn tx_drops(&self, reason: DropReason) -> u64 {
+        self.tx_drops.get(reason as usize).map_or(0, Counter::get)
+    }
+}

@@ -1,0 +1,88 @@
+//! Why a frame was lost. Every frame that is not transmitted has one of these.
+
+macro_rules! drop_reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal, $explain:literal;)+) => {
+        /// Why a frame was lost.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[repr(u8)]
+        pub enum DropReason { $($(#[doc = $doc])+ $name,)+ }
+
+        impl DropReason {
+            /// Every reason, in the order of their numbers.
+            pub const ALL: &'static [DropReason] = &[$(DropReason::$name,)+];
+
+            /// The name in counters and in JSON: lower case with underscores.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(DropReason::$name => $text,)+ }
+            }
+
+            /// One sentence for a person: what happened, and what to look at.
+            #[must_use]
+            pub const fn explain(self) -> &'static str {
+                match self { $(DropReason::$name => $explain,)+ }
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    /// Shorter than an Ethernet header.
+    Runt = "runt", "received frame is shorter than an Ethernet header (14 bytes)";
+    /// A descriptor from a kernel or a guest lies outside its memory.
+    BadDescriptor = "bad_descriptor", "the device handed over a descriptor outside its memory";
+    /// A virtio-net header that contradicts its frame.
+    BadOffload = "bad_offload", "the sender's checksum or segmentation request does not fit the frame";
+    /// Larger than the receive buffer.
+    RxTruncated = "rx_truncated", "received frame is larger than the largest buffer";
+    /// No free frame in the pool.
+    NoFrame = "no_frame", "no free packet buffer: too many frames in flight";
+    /// The receiving port is on no bridge, or is down.
+    RxPortDown = "rx_port_down", "the port that received the frame is down or on no bridge";
+    /// VLAN EtherType, but the tag is cut short.
+    PartialVlanTag = "partial_vlan_tag", "VLAN EtherType, but the frame ends inside the tag";
+    /// The VLAN is not carried by the receiving port.
+    VlanNotAllowed = "vlan_not_allowed", "the port that received the frame does not carry its VLAN";
+    /// A reserved multicast destination that bridges do not forward.
+    ReservedMulticast = "reserved_multicast", "link-local multicast destination (see forward-bpdu)";
+    /// The destination was learned on the port that the frame came in by.
+    SamePort = "same_port", "the destination is behind the port that the frame came in by";
+    /// Nobody to send it to.
+    NoOutput = "no_output", "no other port of the bridge carries the frame's VLAN";
+    /// No flow matches (a secure bridge without flows).
+    NoFlow = "no_flow", "no flow matches, and fail_mode=secure forwards nothing without one";
+    /// Received on a port reserved as a mirror's output.
+    MirrorOutput = "mirror_output", "received on a port that is reserved as the output of a mirror";
+    /// Between two protected ports.
+    Protected = "protected", "both ports are protected";
+    /// Too many bridges in a row: a loop of patch ports.
+    TooManyHops = "too_many_hops", "the frame crossed too many patch ports: a loop of bridges";
+    /// Above the port's broadcast, unknown-unicast or multicast rate limit.
+    StormLimit = "storm_limit", "above the port's storm limit";
+    /// The output port is down.
+    TxPortDown = "tx_port_down", "the output port's interface is down";
+    /// Larger than the output's MTU, and not to be segmented.
+    MtuExceeded = "mtu_exceeded", "larger than the MTU of the output port, and no segment to cut";
+    /// A large segment that cannot be cut.
+    SegmentFailed = "segment_failed", "the segment cannot be cut for a port without segmentation offload";
+    /// The device's transmit queue is full.
+    TxQueueFull = "tx_queue_full", "the device's transmit queue is full";
+    /// The device refused the frame.
+    TxError = "tx_error", "the device refused the frame";
+}
+
+/// How many reasons there are.
+pub const N_DROP_REASONS: usize = DropReason::ALL.len();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_index_the_table_and_names_are_unique() {
+        for (i, reason) in DropReason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, i);
+            assert_eq!(DropReason::ALL.iter().filter(|r| r.name() == reason.name()).count(), 1);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The forwarding engine: frames, ports, poll threads and the layer-2 stage.
+//!
+//! `datapath` forwards and never decides: what it does with a frame follows from the [`Snapshot`]
+//! that the control plane published, and from the forwarding database that poll threads fill.
+//! It does not know OpenFlow, configuration files or control sockets.
+//!
+//! [`Snapshot`]: view::Snapshot
+
+#![deny(unsafe_code)]
+
+pub mod batch;
+pub mod counter;
+pub mod drop_reason;
+pub mod frame;
+pub mod ids;
+pub mod l2;
+pub mod netdev;
+pub mod snapshot;
+pub mod view;
+
+pub use batch::{Batch, MAX_BURST};
+pub use counter::{Counter, PortCounters};
+pub use drop_reason::DropReason;
+pub use frame::{Frame, FrameMemory, FramePool, SizeClass};
+pub use ids::{BridgeId, PortNo};

@@ -1,0 +1,131 @@
+//! Ports as the engine sees them: queues to receive from, queues to send to.
+//!
+//! # Design
+//! A driver is a folder (or one file) that implements [`Netdev`]. The control thread makes a
+//! `Netdev`; its receive queues move to the poll threads that own them, and each poll thread gets a
+//! transmit queue of its own, so that no lock stands between a thread and a device.
+//!
+//! # Invariants
+//! - A frame that a driver takes from its device is counted in `rx_packets` and `rx_bytes` of the
+//!   counters passed in, and is then either in the batch or counted by `drop_rx`.
+//! - A frame passed to [`Txq::send`] is counted in `tx_packets` and `tx_bytes`, or by `drop_tx`;
+//!   it goes back to the pool when the device no longer needs its bytes.
+//! - A received frame's [`Offload`](crate::frame::Offload) has been checked against its bytes.
+//!
+//! # Thread-safety
+//! Queues are `Send`, not `Sync`: one thread owns each. They may move between threads.
+
+use std::os::fd::BorrowedFd;
+
+use crate::batch::Batch;
+use crate::counter::PortCounters;
+use crate::frame::FramePool;
+
+/// What a transmit queue can do for a frame, so that software need not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TxCaps {
+    /// Takes frames with an unfinished checksum.
+    pub checksum: bool,
+    /// Cuts large TCP segments over IPv4 and IPv6.
+    pub tcp_segmentation: bool,
+    /// Cuts large UDP datagrams (`VIRTIO_NET_HDR_GSO_UDP_L4`).
+    pub udp_segmentation: bool,
+}
+
+/// How a receive queue tells that frames are there.
+#[derive(Debug)]
+pub enum WakeSource<'a> {
+    /// Readable when frames are there; the descriptor serves edge-triggered `epoll`.
+    Fd(BorrowedFd<'a>),
+    /// There are always frames (a capture file in a loop): the thread must not sleep.
+    Always,
+    /// There are never frames.
+    Never,
+}
+
+/// What a receive queue found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RecvStatus {
+    /// There may be more.
+    More,
+    /// Nothing is left; a new arrival makes the wake source readable.
+    Drained,
+    /// The device is gone: the queue will never give a frame again.
+    Gone,
+}
+
+/// One receive queue of a port.
+pub trait Rxq: Send {
+    /// Adds frames to `batch` while it has room and the device has frames, without blocking.
+    fn recv(
+        &mut self,
+        pool: &mut FramePool,
+        batch: &mut Batch,
+        counters: &PortCounters,
+    ) -> RecvStatus;
+
+    /// How the queue tells of arrivals.
+    fn wake_source(&self) -> WakeSource<'_>;
+
+    /// Returns spare buffers to the pool: the queue is idle, or about to move to another thread.
+    fn park(&mut self, pool: &mut FramePool);
+}
+
+/// One thread's transmit queue to a port.
+pub trait Txq: Send {
+    /// Sends every frame of `batch` and leaves it empty, without blocking.
+    ///
+    /// The caller has made each frame fit [`Txq::caps`] and the port's MTU.
+    fn send(&mut self, pool: &mut FramePool, batch: &mut Batch, counters: &PortCounters);
+
+    /// What the queue does for frames.
+    fn caps(&self) -> TxCaps;
+}
+
+/// A port's device, on the control thread.
+pub trait Netdev: Send {
+    /// The driver's name, as users know it: `tap`, `packet`, `afxdp`, `pcap`, `null`, `dummy`.
+    fn driver(&self) -> &'static str;
+
+    /// The receive queues, in order of their numbers. They are given away once; a second call gives
+    /// none.
+    fn take_rxqs(&mut self) -> Vec<Box<dyn Rxq>>;
+
+    /// A transmit queue for one poll thread.
+    ///
+    /// # Errors
+    /// The device is gone, or the system refuses another descriptor.
+    fn open_txq(&self) -> Result<Box<dyn Txq>, NetdevError>;
+
+    /// Driver facts for the port's `status`: keys and values for people.
+    fn status(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+}
+
+/// Why a device could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum NetdevError {
+    /// A system call failed.
+    #[error("{device}: {action}: {source}")]
+    Os {
+        /// The interface or file.
+        device: String,
+        /// What was attempted.
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A value that the driver cannot take.
+    #[error("{device}: {what} is {value} (allowed: {allowed})")]
+    Invalid {
+        /// The interface or file.
+        device: String,
+        /// Which value.
+        what: &'static str,
+        /// The value.
+        value: String,
+        /// What it may be.
+        allowed: String,
+    },
+}

@@ -1,0 +1,152 @@
+//! What poll threads know of the configuration: ports and bridges, as published.
+//!
+//! # Invariants
+//! `ports[i]`, where present, has `no == i`; a port's `bridge` is present in `bridges` and lists it.
+//! The control plane builds a snapshot whole; poll threads only read it.
+
+use std::sync::{Arc, OnceLock};
+
+use packet::Vid;
+
+use crate::counter::PortCounters;
+use crate::ids::{BridgeId, PortNo};
+use crate::l2::fdb::Fdb;
+use crate::l2::vlan::PortVlan;
+
+/// Most poll threads at any time.
+pub const MAX_POLL_THREADS: usize = 64;
+
+/// One published configuration.
+#[derive(Default)]
+pub struct Snapshot {
+    /// By [`PortNo`].
+    pub ports: Vec<Option<Arc<Port>>>,
+    /// By [`BridgeId`].
+    pub bridges: Vec<Option<Arc<Bridge>>>,
+}
+
+impl Snapshot {
+    /// The port, if it exists.
+    #[must_use]
+    pub fn port(&self, no: PortNo) -> Option<&Arc<Port>> {
+        self.ports.get(no.index())?.as_ref()
+    }
+
+    /// The bridge, if it exists.
+    #[must_use]
+    pub fn bridge(&self, id: BridgeId) -> Option<&Arc<Bridge>> {
+        self.bridges.get(id.index())?.as_ref()
+    }
+}
+
+/// A port of a bridge.
+#[derive(Clone)]
+pub struct Port {
+    /// Its number, and index in the snapshot.
+    pub no: PortNo,
+    /// The bridge that it belongs to.
+    pub bridge: BridgeId,
+    /// VLAN admission and tagging.
+    pub vlan: PortVlan,
+    /// Whether frames may be sent and received: the interface is up and has a carrier.
+    pub up: bool,
+    /// MTU of the device, bytes of Ethernet payload; a VLAN tag does not count against it.
+    pub mtu: u32,
+    /// Counters, a block per poll thread; they live as long as the port, across snapshots.
+    pub stats: Arc<PortStats>,
+}
+
+/// A bridge.
+#[derive(Clone)]
+pub struct Bridge {
+    /// Its number, and index in the snapshot.
+    pub id: BridgeId,
+    /// What happens to a frame.
+    pub program: Program,
+    /// Where addresses are.
+    pub fdb: Arc<Fdb>,
+    /// The ports, in the order in which floods reach them.
+    pub ports: Vec<PortNo>,
+    /// Forward reserved multicast (`other_config:forward-bpdu` of Open vSwitch).
+    pub forward_bpdu: bool,
+    /// VLANs in which nothing is learned or looked up.
+    pub flood_vlans: VidSet,
+}
+
+/// What a bridge does with a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Program {
+    /// The layer-2 stage: learn, look up, forward or flood.
+    Normal,
+    /// Nothing matches: every frame is [`DropReason::NoFlow`](crate::DropReason::NoFlow).
+    Drop,
+}
+
+/// A set of VIDs, one bit each.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VidSet(Box<[u64; Vid::COUNT / 64]>);
+
+impl VidSet {
+    /// No VID.
+    #[must_use]
+    pub fn empty() -> VidSet {
+        VidSet(Box::new([0; Vid::COUNT / 64]))
+    }
+
+    /// Every VID.
+    #[must_use]
+    pub fn all() -> VidSet {
+        VidSet(Box::new([u64::MAX; Vid::COUNT / 64]))
+    }
+
+    /// Adds a VID.
+    pub fn insert(&mut self, vid: Vid) {
+        self.0[vid.index() / 64] |= 1 << (vid.index() % 64);
+    }
+
+    /// Whether the VID is in the set.
+    #[must_use]
+    pub fn contains(&self, vid: Vid) -> bool {
+        self.0[vid.index() / 64] >> (vid.index() % 64) & 1 != 0
+    }
+
+    /// Whether no VID is in the set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+}
+
+impl FromIterator<Vid> for VidSet {
+    fn from_iter<I: IntoIterator<Item = Vid>>(vids: I) -> VidSet {
+        let mut set = VidSet::empty();
+        vids.into_iter().for_each(|vid| set.insert(vid));
+        set
+    }
+}
+
+/// A port's counters, a block per poll thread, made when the thread first counts.
+#[derive(Debug)]
+pub struct PortStats(Box<[OnceLock<Box<PortCounters>>]>);
+
+impl Default for PortStats {
+    fn default() -> Self {
+        PortStats((0..MAX_POLL_THREADS).map(|_| OnceLock::new()).collect())
+    }
+}
+
+impl PortStats {
+    /// The block of one thread.
+    ///
+    /// # Panics
+    /// `thread` is not below [`MAX_POLL_THREADS`]: thread numbers come from the engine alone.
+    #[must_use]
+    pub fn of(&self, thread: usize) -> &PortCounters {
+        self.0[thread].get_or_init(Box::default)
+    }
+
+    /// The sum over all threads of what `read` takes from a block.
+    pub fn sum(&self, read: impl Fn(&PortCounters) -> u64) -> u64 {
+        self.0.iter().filter_map(OnceLock::get).map(|block| read(block)).sum()
+    }
+}

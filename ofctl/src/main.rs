@@ -1,0 +1,2 @@
+//! The control program of the switch.
+fn main() {}
