@@ -9,17 +9,23 @@
 #![deny(unsafe_code)]
 
 pub mod batch;
+pub mod clock;
 pub mod counter;
 pub mod drop_reason;
+pub mod engine;
 pub mod frame;
 pub mod ids;
 pub mod l2;
 pub mod netdev;
+pub mod offload;
+pub mod poll;
 pub mod snapshot;
 pub mod view;
 
 pub use batch::{Batch, MAX_BURST};
+pub use clock::Clock;
 pub use counter::{Counter, PortCounters};
 pub use drop_reason::DropReason;
+pub use engine::{Engine, EngineConfig, Event, PollCpus, Workers};
 pub use frame::{Frame, FrameMemory, FramePool, SizeClass};
 pub use ids::{BridgeId, PortNo};

@@ -15,6 +15,8 @@
 //! # Thread-safety
 //! Queues are `Send`, not `Sync`: one thread owns each. They may move between threads.
 
+pub mod dummy;
+
 use std::os::fd::BorrowedFd;
 
 use crate::batch::Batch;

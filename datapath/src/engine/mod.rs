@@ -1,0 +1,338 @@
+//! The engine: poll threads, devices and the published configuration, as the control thread holds them.
+//!
+//! # Design
+//! The control thread owns the [`Engine`]; its methods return when their effect is complete in every
+//! poll thread, which takes a round of each: microseconds, since poll threads never block. So a port
+//! can be attached (queues opened, then published) and detached (unpublished, then queues closed)
+//! without a frame of another port being touched.
+//!
+//! Workers are threads, or, for tests with a clock turned by hand, state that the caller drives with
+//! [`Engine::run_round`].
+//!
+//! # Invariants
+//! - A port's transmit queues are open in every worker before a snapshot names the port.
+//! - A queue is in exactly one worker, except for the moment in which it moves; what arrives then
+//!   waits in the device.
+//!
+//! # Thread-safety
+//! All methods are for the control thread.
+
+mod report;
+mod workers;
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, unbounded};
+
+pub use report::{RxqReport, ThreadReport};
+
+use crate::clock::Clock;
+use crate::frame::{FrameMemory, MemoryError};
+use crate::ids::PortNo;
+use crate::netdev::{Netdev, NetdevError};
+use crate::poll::mailbox::Command;
+use crate::poll::rx::RxSlot;
+use crate::poll::stats::RxqStats;
+use crate::poll::thread::EventSender;
+use crate::poll::wake::Wake;
+use crate::snapshot::{Publisher, Version};
+use crate::view::{PortStats, Snapshot};
+use report::Usage;
+use workers::{Seed, Worker};
+
+/// How an engine is made.
+pub struct EngineConfig {
+    /// Small frames; each takes 2 KiB once used.
+    pub n_small: usize,
+    /// Large frames; each takes 68 KiB once used.
+    pub n_large: usize,
+    /// The clock.
+    pub clock: Clock,
+    /// Who polls.
+    pub workers: Workers,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        EngineConfig {
+            n_small: 32 * 1024,
+            n_large: 2 * 1024,
+            clock: Clock::real(),
+            workers: Workers::Threads(PollCpus::One),
+        }
+    }
+}
+
+/// Who polls.
+#[derive(Clone, Debug)]
+pub enum Workers {
+    /// The caller, by [`Engine::run_round`].
+    Inline,
+    /// Threads.
+    Threads(PollCpus),
+}
+
+/// How many poll threads, and where.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PollCpus {
+    /// One thread, on whatever CPU.
+    One,
+    /// A thread bound to each CPU named.
+    Pinned(Vec<usize>),
+}
+
+/// What a poll thread reports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A queue of this port found its device gone.
+    DeviceGone(PortNo),
+}
+
+/// Why the engine refused.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No memory for packet buffers.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The device refused a queue.
+    #[error(transparent)]
+    Netdev(#[from] NetdevError),
+    /// The system refused a thread or a descriptor.
+    #[error("cannot start a poll thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// A CPU that a thread cannot be bound to.
+    #[error("poll-cpus: CPU {cpu}: {source}")]
+    Cpu {
+        /// The CPU.
+        cpu: usize,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A list that names a CPU twice, none, or too many.
+    #[error("poll-cpus: {0} (allowed: 1 to 64 different CPUs)")]
+    CpuList(String),
+    /// The port number is taken.
+    #[error("datapath {0} is in use")]
+    PortInUse(PortNo),
+}
+
+/// A device with its place in the engine.
+struct Device {
+    netdev: Box<dyn Netdev>,
+    stats: Arc<PortStats>,
+    queues: Vec<Queue>,
+    affinity: Vec<(usize, usize)>,
+}
+
+/// Where a receive queue is.
+struct Queue {
+    no: usize,
+    worker: usize,
+    stats: Arc<RxqStats>,
+    usage: Usage,
+}
+
+/// Poll threads, devices and the published configuration.
+pub struct Engine {
+    seed: Seed,
+    workers: Vec<Worker>,
+    devices: BTreeMap<PortNo, Device>,
+    events: Receiver<Event>,
+    event_wake: Arc<Wake>,
+}
+
+impl Engine {
+    /// An engine without ports.
+    ///
+    /// # Errors
+    /// No memory, no thread, or a CPU that is not there.
+    pub fn new(config: EngineConfig) -> Result<Engine, EngineError> {
+        let (sender, events) = unbounded();
+        let event_wake = Arc::new(Wake::new()?);
+        let seed = Seed {
+            clock: config.clock,
+            memory: FrameMemory::new(config.n_small, config.n_large)?,
+            publisher: Publisher::new(Snapshot::default()),
+            events: EventSender { sender, wake: event_wake.clone() },
+        };
+        let workers = match config.workers {
+            Workers::Inline => vec![Worker::inline(&seed)?],
+            Workers::Threads(cpus) => workers::start(&seed, &cpus, &[])?,
+        };
+        Ok(Engine { seed, workers, devices: BTreeMap::new(), events, event_wake })
+    }
+
+    /// The engine's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.seed.clock
+    }
+
+    /// The memory of all frames.
+    #[must_use]
+    pub fn memory(&self) -> &Arc<FrameMemory> {
+        &self.seed.memory
+    }
+
+    /// What poll threads report, in order.
+    #[must_use]
+    pub fn events(&self) -> &Receiver<Event> {
+        self.event_wake.clear();
+        &self.events
+    }
+
+    /// Readable when events wait.
+    #[must_use]
+    pub fn event_fd(&self) -> BorrowedFd<'_> {
+        self.event_wake.as_fd()
+    }
+
+    /// The device of a port.
+    #[must_use]
+    pub fn netdev(&self, no: PortNo) -> Option<&dyn Netdev> {
+        self.devices.get(&no).map(|device| &*device.netdev)
+    }
+
+    /// Opens a transmit queue in every worker and hands out the receive queues. Frames that arrive
+    /// before a snapshot names the port are dropped as `rx_port_down`.
+    ///
+    /// `affinity` pairs queue numbers with CPUs; a queue without one, or whose CPU has no poll thread,
+    /// goes to the thread with the fewest queues.
+    ///
+    /// # Errors
+    /// The number is taken, or the device refuses a queue; nothing is kept then.
+    pub fn attach(
+        &mut self,
+        no: PortNo,
+        mut netdev: Box<dyn Netdev>,
+        stats: Arc<PortStats>,
+        affinity: &[(usize, usize)],
+    ) -> Result<(), EngineError> {
+        if self.devices.contains_key(&no) {
+            return Err(EngineError::PortInUse(no));
+        }
+        let txqs: Result<Vec<_>, _> = self.workers.iter().map(|_| netdev.open_txq()).collect();
+        for (worker, txq) in self.workers.iter_mut().zip(txqs?) {
+            worker.post(Command::AddTxq(no, txq, stats.clone()));
+        }
+        let rxqs = netdev.take_rxqs();
+        let device =
+            Device { netdev, stats: stats.clone(), queues: Vec::new(), affinity: affinity.into() };
+        self.devices.insert(no, device);
+        for (queue, rxq) in rxqs.into_iter().enumerate() {
+            self.place(RxSlot::new(no, queue, rxq, stats.clone()));
+        }
+        Ok(())
+    }
+
+    /// Gives a receive queue to the worker that it should be in.
+    fn place(&mut self, slot: RxSlot) {
+        let (no, queue, stats) = (slot.port, slot.queue, slot.rxq_stats.clone());
+        let at = self.worker_for(no, queue);
+        self.workers[at].post(Command::AddRxq(slot));
+        let worker = self.workers[at].id;
+        if let Some(device) = self.devices.get_mut(&no) {
+            device.queues.retain(|q| q.no != queue);
+            device.queues.push(Queue { no: queue, worker, stats, usage: Usage::default() });
+            device.queues.sort_by_key(|q| q.no);
+        }
+    }
+
+    /// The index of the worker for a queue.
+    fn worker_for(&self, no: PortNo, queue: usize) -> usize {
+        let affinity = self.devices.get(&no).map_or(&[][..], |device| &device.affinity);
+        let wanted = affinity.iter().find(|(q, _)| *q == queue).map(|(_, cpu)| *cpu);
+        let pinned = wanted.and_then(|cpu| self.workers.iter().position(|w| w.cpu == Some(cpu)));
+        pinned.unwrap_or_else(|| {
+            let load = |worker: &Worker| {
+                let queues = self.devices.values().flat_map(|device| &device.queues);
+                queues.filter(|q| q.worker == worker.id).count()
+            };
+            (0..self.workers.len()).min_by_key(|at| load(&self.workers[*at])).unwrap_or(0)
+        })
+    }
+
+    /// Closes the port's queues in every worker and returns its device; `None` if there is none.
+    /// The caller has published a snapshot without the port, or accepts the loss of its frames.
+    pub fn detach(&mut self, no: PortNo) -> Option<Box<dyn Netdev>> {
+        let device = self.devices.remove(&no)?;
+        for worker in &mut self.workers {
+            worker.ask(|reply| Command::RemovePort(no, reply));
+        }
+        Some(device.netdev)
+    }
+
+    /// Publishes a snapshot; when it returns, every worker acts by it.
+    pub fn publish(&mut self, snapshot: Snapshot) -> Version {
+        let version = self.seed.publisher.publish(snapshot);
+        for worker in &mut self.workers {
+            worker.ask(Command::Sync);
+        }
+        version
+    }
+
+    /// The snapshot published last.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.seed.publisher.current()
+    }
+
+    /// Replaces the poll threads; queues move without loss.
+    ///
+    /// # Errors
+    /// A CPU that is not there, or a queue or thread that the system refuses: the old threads go on.
+    pub fn set_poll_cpus(&mut self, cpus: &PollCpus) -> Result<(), EngineError> {
+        let used: Vec<usize> = self.workers.iter().map(|worker| worker.id).collect();
+        let mut fresh = workers::start(&self.seed, cpus, &used)?;
+        for (no, device) in &self.devices {
+            for worker in &mut fresh {
+                let txq = device.netdev.open_txq()?;
+                worker.post(Command::AddTxq(*no, txq, device.stats.clone()));
+            }
+        }
+        let old = std::mem::replace(&mut self.workers, fresh);
+        self.devices.values_mut().for_each(|device| device.queues.clear());
+        for mut worker in old {
+            for slot in worker.stop() {
+                self.place(slot);
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes where a port's receive queues are polled; queues move without loss.
+    pub fn set_affinity(&mut self, no: PortNo, affinity: &[(usize, usize)]) {
+        let Some(device) = self.devices.get_mut(&no) else { return };
+        device.affinity = affinity.into();
+        let queues: Vec<_> = device.queues.drain(..).map(|q| (q.no, q.worker)).collect();
+        for (queue, id) in queues {
+            let worker = self.workers.iter_mut().find(|worker| worker.id == id);
+            let taken = worker.and_then(|w| w.ask(|reply| Command::TakeRxq(no, queue, reply)));
+            if let Some(Some(slot)) = taken {
+                self.place(slot);
+            }
+        }
+    }
+
+    /// One round of each inline worker; frames received. Threads run by themselves.
+    pub fn run_round(&mut self) -> usize {
+        self.workers.iter_mut().map(Worker::round).sum()
+    }
+
+    /// Takes a sample of each queue's usage: to be called every five seconds.
+    pub fn sample(&mut self) {
+        let queues = self.devices.values_mut().flat_map(|device| &mut device.queues);
+        queues.for_each(|queue| queue.usage.sample(&queue.stats));
+    }
+
+    /// What each poll thread did, and its queues.
+    #[must_use]
+    pub fn threads(&self) -> Vec<ThreadReport> {
+        self.workers.iter().map(|worker| report::thread(worker, &self.devices)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::counter::PortCounters;
+use crate::ids::BridgeId;
+use crate::l2::fdb::{Fdb, FdbConfig};
+use crate::l2::vlan::PortVlan;
+use crate::netdev::TxCaps;
+use crate::netdev::dummy::{Dummy, DummyHandle};
+use crate::view::{Bridge, Port, Program, VidSet};
+
+/// A bridge of dummy ports on an engine.
+struct Lab {
+    engine: Engine,
+    ports: Vec<(PortNo, DummyHandle, Arc<PortStats>)>,
+}
+
+impl Lab {
+    fn new(workers: Workers, n_ports: u16, n_rxq: usize) -> Lab {
+        let clock = match workers {
+            Workers::Inline => Clock::manual(),
+            Workers::Threads(_) => Clock::real(),
+        };
+        let config = EngineConfig { n_small: 4096, n_large: 64, clock, workers };
+        let mut lab = Lab { engine: Engine::new(config).unwrap(), ports: Vec::new() };
+        for no in (0..n_ports).filter_map(PortNo::new) {
+            let (dummy, handle) = Dummy::new(n_rxq, TxCaps::default()).unwrap();
+            let stats = Arc::<PortStats>::default();
+            lab.engine.attach(no, Box::new(dummy), stats.clone(), &[]).unwrap();
+            lab.ports.push((no, handle, stats));
+        }
+        lab.publish();
+        lab
+    }
+
+    fn publish(&mut self) {
+        let id = BridgeId(0);
+        let port = |no: PortNo, stats: &Arc<PortStats>| Port {
+            no,
+            bridge: id,
+            vlan: PortVlan::trunk_all(),
+            up: true,
+            mtu: 1500,
+            stats: stats.clone(),
+        };
+        let len = self.ports.iter().map(|(no, ..)| no.index() + 1).max().unwrap_or(0);
+        let mut ports = vec![None; len];
+        for (no, _, stats) in &self.ports {
+            ports[no.index()] = Some(Arc::new(port(*no, stats)));
+        }
+        let config = FdbConfig { max_entries: 100, aging: Duration::from_secs(300) };
+        let bridge = Bridge {
+            id,
+            program: Program::Normal,
+            fdb: Arc::new(Fdb::new(config)),
+            ports: self.ports.iter().map(|(no, ..)| *no).collect(),
+            forward_bpdu: false,
+            flood_vlans: VidSet::empty(),
+        };
+        self.engine.publish(Snapshot { ports, bridges: vec![Some(Arc::new(bridge))] });
+    }
+
+    fn sum(&self, read: impl Fn(&PortCounters) -> u64) -> u64 {
+        self.ports.iter().map(|(.., stats)| stats.sum(&read)).sum()
+    }
+
+    /// Waits until `n` frames were sent in all.
+    fn wait_sent(&self, n: u64) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.sum(|c| c.tx_packets.get()) < n {
+            assert!(Instant::now() < deadline, "{} of {n} sent", self.sum(|c| c.tx_packets.get()));
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn frame(n: u16) -> Vec<u8> {
+    let mut frame = vec![0; 60];
+    frame[..14].copy_from_slice(&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0]);
+    frame[20..22].copy_from_slice(&n.to_be_bytes());
+    frame
+}
+
+fn all_inline(lab: &mut Lab) {
+    while lab.engine.run_round() > 0 {}
+}
+
+#[test]
+fn an_inline_engine_forwards_in_order_and_conserves_frames() {
+    let mut lab = Lab::new(Workers::Inline, 2, 1);
+    (0..100).for_each(|n| lab.ports[0].1.inject(&frame(n)[..]));
+    all_inline(&mut lab);
+    let sent = lab.ports[1].1.take_sent();
+    let numbers = sent.iter().map(|f| u16::from_be_bytes([f.bytes[20], f.bytes[21]]));
+    assert!(numbers.eq(0..100));
+    assert_eq!(lab.sum(|c| c.rx_packets.get()), 100);
+    assert_eq!(lab.sum(|c| c.tx_packets.get()), 100);
+}
+
+#[test]
+fn a_sleeping_thread_wakes_for_traffic_and_for_commands() {
+    let mut lab = Lab::new(Workers::Threads(PollCpus::One), 2, 1);
+    for n in 0..5u16 {
+        let sleeps = |lab: &Lab| lab.engine.threads()[0].sleeps;
+        let before = sleeps(&lab);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while sleeps(&lab) == before {
+            assert!(Instant::now() < deadline, "the thread never sleeps");
+            lab.publish(); // wakes it
+            std::thread::yield_now();
+        }
+        lab.ports[0].1.inject(&frame(n)[..]);
+        lab.wait_sent(u64::from(n) + 1);
+    }
+}
+
+#[test]
+fn queues_move_between_threads_under_load_without_loss() {
+    let mut lab = Lab::new(Workers::Threads(PollCpus::One), 2, 2);
+    let far = lab.ports[0].1.clone();
+    let total = 20_000u16;
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..total).for_each(|n| far.inject_on(usize::from(n % 2), &frame(n)[..])));
+        for round in 0..20 {
+            let cpus = if round % 2 == 0 { PollCpus::Pinned(vec![0, 1]) } else { PollCpus::One };
+            lab.engine.set_poll_cpus(&cpus).unwrap();
+            lab.engine.set_affinity(lab.ports[0].0, &[(0, 1), (1, 0)]);
+            lab.engine.set_affinity(lab.ports[0].0, &[(0, 0), (1, 1)]);
+        }
+    });
+    lab.wait_sent(u64::from(total));
+    assert_eq!(lab.ports[1].1.take_sent().len(), usize::from(total));
+}
+
+#[test]
+fn affinity_and_load_decide_where_queues_go() {
+    let mut lab = Lab::new(Workers::Threads(PollCpus::Pinned(vec![0, 1])), 2, 2);
+    let n_queues = |lab: &Lab| -> Vec<_> {
+        lab.engine.threads().iter().map(|t| (t.cpu, t.rxqs.len())).collect()
+    };
+    assert_eq!(n_queues(&lab), [(Some(0), 2), (Some(1), 2)]);
+    lab.engine.set_affinity(lab.ports[0].0, &[(0, 1), (1, 1)]);
+    lab.engine.set_affinity(lab.ports[1].0, &[(0, 1), (1, 1)]);
+    assert_eq!(n_queues(&lab), [(Some(0), 0), (Some(1), 4)]);
+}
+
+#[test]
+fn a_bad_cpu_list_leaves_the_old_threads() {
+    let mut lab = Lab::new(Workers::Threads(PollCpus::One), 2, 1);
+    for bad in [vec![], vec![0, 0], vec![1023], vec![usize::MAX]] {
+        assert!(lab.engine.set_poll_cpus(&PollCpus::Pinned(bad)).is_err());
+    }
+    lab.ports[0].1.inject(&frame(1)[..]);
+    lab.wait_sent(1);
+}
+
+#[test]
+fn a_device_that_vanishes_is_reported_once_and_can_be_replaced() {
+    let mut lab = Lab::new(Workers::Inline, 2, 1);
+    let no = lab.ports[0].0;
+    lab.ports[0].1.vanish();
+    all_inline(&mut lab);
+    all_inline(&mut lab);
+    assert_eq!(lab.engine.events().try_iter().collect::<Vec<_>>(), [Event::DeviceGone(no)]);
+    assert!(lab.engine.detach(no).is_some() && lab.engine.detach(no).is_none());
+    let (dummy, handle) = Dummy::new(1, TxCaps::default()).unwrap();
+    let stats = lab.ports[0].2.clone();
+    lab.engine.attach(no, Box::new(dummy), stats.clone(), &[]).unwrap();
+    let (dummy, _) = Dummy::new(1, TxCaps::default()).unwrap();
+    let again = lab.engine.attach(no, Box::new(dummy), stats, &[]);
+    assert!(matches!(again, Err(EngineError::PortInUse(_))));
+    handle.inject(&frame(7)[..]);
+    all_inline(&mut lab);
+    assert_eq!(lab.ports[1].1.take_sent().len(), 1);
+}
+
+#[test]
+fn removing_a_port_under_load_loses_nothing_elsewhere() {
+    let mut lab = Lab::new(Workers::Threads(PollCpus::One), 3, 1);
+    let far = lab.ports[0].1.clone();
+    let total = 10_000u16;
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..total).for_each(|n| far.inject(&frame(n)[..])));
+        for _ in 0..50 {
+            let third = lab.ports.pop().unwrap();
+            lab.publish();
+            let netdev = lab.engine.detach(third.0).unwrap();
+            drop(netdev);
+            let (dummy, handle) = Dummy::new(1, TxCaps::default()).unwrap();
+            lab.engine.attach(third.0, Box::new(dummy), third.2.clone(), &[]).unwrap();
+            lab.ports.push((third.0, handle, third.2));
+            lab.publish();
+        }
+    });
+    let second = lab.ports[1].clone();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while second.2.sum(|c| c.tx_packets.get()) < u64::from(total) {
+        assert!(Instant::now() < deadline, "frames were lost");
+        std::thread::yield_now();
+    }
+    let moved = lab.sum(|c| c.rx_packets.get()) + lab.sum(|c| c.copies.get());
+    let reasons = crate::DropReason::ALL;
+    let drops = lab.sum(|c| reasons.iter().map(|r| c.rx_drops(*r) + c.tx_drops(*r)).sum());
+    assert_eq!(moved, lab.sum(|c| c.tx_packets.get()) + drops);
+}
+
+#[test]
+fn an_idle_engine_holds_no_frames() {
+    let mut lab = Lab::new(Workers::Inline, 2, 1);
+    lab.ports[0].1.inject(&frame(1)[..]);
+    all_inline(&mut lab);
+    let memory = lab.engine.memory().clone();
+    drop(lab);
+    assert_eq!(memory.n_free(crate::SizeClass::Small), 4096);
+    assert_eq!(memory.n_free(crate::SizeClass::Large), 64);
+}

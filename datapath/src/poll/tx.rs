@@ -1,0 +1,157 @@
+//! Outgoing frames of one poll thread: a buffer and a transmit queue per port.
+
+use std::sync::Arc;
+
+use super::stats::ThreadStats;
+use crate::batch::Batch;
+use crate::counter::PortCounters;
+use crate::drop_reason::DropReason;
+use crate::frame::{Frame, FramePool};
+use crate::ids::PortNo;
+use crate::l2::normal::Output;
+use crate::netdev::{TxCaps, Txq};
+use crate::offload::{self, Limits};
+use crate::view::{PortStats, Snapshot};
+
+/// One port's buffer.
+struct TxSlot {
+    txq: Box<dyn Txq>,
+    caps: TxCaps,
+    stats: Arc<PortStats>,
+    batch: Batch,
+    /// MTU of the port if it is up, as of the snapshot taken last.
+    mtu: Option<u32>,
+}
+
+/// The buffers of one thread, by port.
+pub struct TxBuffers {
+    slots: Vec<Option<Box<TxSlot>>>,
+    dirty: Vec<PortNo>,
+    thread: usize,
+    stats: Arc<ThreadStats>,
+    view: Arc<Snapshot>,
+}
+
+impl TxBuffers {
+    /// No port yet.
+    #[must_use]
+    pub fn new(thread: usize, stats: Arc<ThreadStats>, view: Arc<Snapshot>) -> TxBuffers {
+        TxBuffers { slots: Vec::new(), dirty: Vec::new(), thread, stats, view }
+    }
+
+    /// Sends to `port` through `txq` from now on.
+    pub fn add(&mut self, port: PortNo, txq: Box<dyn Txq>, stats: Arc<PortStats>) {
+        if self.slots.len() <= port.index() {
+            self.slots.resize_with(port.index() + 1, || None);
+        }
+        let caps = txq.caps();
+        let mtu = self.mtu_if_up(port);
+        let slot = TxSlot { txq, caps, stats, batch: Batch::new(), mtu };
+        self.slots[port.index()] = Some(Box::new(slot));
+    }
+
+    /// Closes the port's queue. Its buffer is empty: rounds end with a flush.
+    pub fn remove(&mut self, port: PortNo) {
+        if let Some(slot) = self.slots.get_mut(port.index()) {
+            *slot = None;
+        }
+    }
+
+    /// Takes over the ports' state from a new snapshot.
+    pub fn apply(&mut self, view: &Arc<Snapshot>) {
+        self.view = view.clone();
+        for no in (0..=PortNo::MAX).take(self.slots.len()).filter_map(PortNo::new) {
+            let mtu = self.mtu_if_up(no);
+            if let Some(slot) = &mut self.slots[no.index()] {
+                slot.mtu = mtu;
+            }
+        }
+    }
+
+    fn mtu_if_up(&self, port: PortNo) -> Option<u32> {
+        self.view.port(port).filter(|port| port.up).map(|port| port.mtu)
+    }
+
+    /// Sends what is buffered.
+    pub fn flush(&mut self, pool: &mut FramePool) {
+        while let Some(port) = self.dirty.pop() {
+            if let Some(Some(slot)) = self.slots.get_mut(port.index()) {
+                slot.flush(self.thread, &self.stats, pool);
+            }
+        }
+    }
+}
+
+impl Output for TxBuffers {
+    fn output(&mut self, pool: &mut FramePool, port: PortNo, frame: Frame) {
+        let Some(Some(slot)) = self.slots.get_mut(port.index()) else {
+            // The control thread opens queues before it publishes a port: a device that is
+            // being replaced has none.
+            if let Some(port) = self.view.port(port) {
+                port.stats.of(self.thread).drop_tx(DropReason::TxPortDown, 1);
+            }
+            return pool.put(frame);
+        };
+        if slot.batch.is_empty() {
+            self.dirty.push(port);
+        }
+        slot.batch.push(frame);
+        if slot.batch.is_full() {
+            slot.flush(self.thread, &self.stats, pool);
+            self.dirty.retain(|dirty| *dirty != port);
+        }
+    }
+}
+
+impl TxSlot {
+    fn flush(&mut self, thread: usize, stats: &ThreadStats, pool: &mut FramePool) {
+        let counters = self.stats.of(thread);
+        let Some(mtu) = self.mtu else {
+            counters.drop_tx(DropReason::TxPortDown, self.batch.len() as u64);
+            pool.put_all(self.batch.drain(..));
+            return;
+        };
+        let before = counters.tx_packets.get();
+        let limits = Limits { caps: self.caps, mtu };
+        let out = Out { txq: &mut *self.txq, limits: &limits, counters };
+        if self.batch.iter().all(|frame| offload::fits(frame, &limits)) {
+            out.send(&mut self.batch, pool);
+        } else {
+            out.send_fitted(&mut self.batch, pool);
+        }
+        stats.tx_packets.add(counters.tx_packets.get() - before);
+        stats.tx_batches.add(1);
+    }
+}
+
+/// Where a flush sends to.
+struct Out<'a> {
+    txq: &'a mut dyn Txq,
+    limits: &'a Limits,
+    counters: &'a PortCounters,
+}
+
+impl Out<'_> {
+    fn send(self, batch: &mut Batch, pool: &mut FramePool) {
+        self.counters.tx_batches.add(1);
+        self.txq.send(pool, batch, self.counters);
+    }
+
+    /// Sends a batch of which some frames must be cut, finished or refused first.
+    #[cold]
+    fn send_fitted(self, batch: &mut Batch, pool: &mut FramePool) {
+        let Out { txq, limits, counters } = self;
+        let mut ready = Batch::new();
+        for frame in batch.drain(..) {
+            offload::fit(frame, limits, pool, counters, &mut |pool, frame| {
+                ready.push(frame);
+                if ready.is_full() {
+                    Out { txq: &mut *txq, limits, counters }.send(&mut ready, pool);
+                }
+            });
+        }
+        if !ready.is_empty() {
+            Out { txq, limits, counters }.send(&mut ready, pool);
+        }
+    }
+}
