@@ -16,8 +16,13 @@
 //! Queues are `Send`, not `Sync`: one thread owns each. They may move between threads.
 
 pub mod dummy;
+mod ifname;
+pub mod null;
+pub mod pcap;
 
 use std::os::fd::BorrowedFd;
+
+pub use ifname::{MAX_IFNAME_LEN, check_ifname};
 
 use crate::batch::Batch;
 use crate::counter::PortCounters;
@@ -129,5 +134,13 @@ pub enum NetdevError {
         value: String,
         /// What it may be.
         allowed: String,
+    },
+    /// A capture file that cannot be played.
+    #[error("{device}: {source}")]
+    Capture {
+        /// The file.
+        device: String,
+        /// What is wrong with it.
+        source: pcap::PcapError,
     },
 }
