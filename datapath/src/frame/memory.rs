@@ -6,8 +6,8 @@
 //! - **I2** A slot's `base` points to `cap` bytes inside the mapping, disjoint from every other slot's,
 //!   readable, writable and initialised (anonymous memory is zero) for as long as the mapping lives.
 //! - **I3** `off + len <= cap` in every slot, at every return from a method.
-//! - **I4** The mapping, the slots and the depot are freed only when the depot holds every slot, so
-//!   that no `Frame` exists; otherwise they are leaked, on purpose.
+//! - **I4** The mapping, the slots and the depot are freed once, when `FrameMemory` has been dropped
+//!   *and* the depot holds every slot, so that no `Frame` exists: by whichever comes last.
 
 #![allow(unsafe_code)]
 
@@ -86,6 +86,8 @@ unsafe impl Send for FreeSlot {}
 struct Depot {
     small: Vec<FreeSlot>,
     large: Vec<FreeSlot>,
+    /// `FrameMemory` has been dropped: the last frame to come home frees everything.
+    abandoned: bool,
 }
 
 impl Depot {
@@ -99,9 +101,17 @@ impl Depot {
 
 struct Shared {
     depot: Mutex<Depot>,
+    slots: NonNull<[Slot]>,
+    map: NonNull<core::ffi::c_void>,
+    map_len: usize,
 }
 
 impl Shared {
+    /// Whether the memory is to be freed now, by the caller (I4).
+    fn is_finished(&self, depot: &Depot) -> bool {
+        depot.abandoned && depot.small.len() + depot.large.len() == self.slots.len()
+    }
+
     fn depot(&self) -> MutexGuard<'_, Depot> {
         self.depot.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -110,13 +120,10 @@ impl Shared {
 /// The packet buffers of one datapath.
 pub struct FrameMemory {
     shared: NonNull<Shared>,
-    slots: NonNull<[Slot]>,
-    map: NonNull<core::ffi::c_void>,
-    map_len: usize,
 }
 
-// SAFETY: `shared` is only used through `&Shared`, whose one field is a mutex; `slots` and `map` are
-// only used by `drop`, which has `&mut self`.
+// SAFETY: `shared` is only used through `&Shared`, of which only the depot, behind its mutex, ever
+// changes; `slots` and `map` are used by `free` alone, which I4 calls once.
 unsafe impl Send for FrameMemory {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for FrameMemory {}
@@ -145,8 +152,14 @@ impl FrameMemory {
             bytes: map_len,
             source: std::io::ErrorKind::OutOfMemory.into(),
         })?;
-        let shared = Box::new(Shared { depot: Mutex::new(Depot::default()) });
-        let shared = NonNull::from(Box::leak(shared));
+        let empty: Box<[Slot]> = Box::default();
+        let shared = Shared {
+            depot: Mutex::new(Depot::default()),
+            slots: NonNull::from(Box::leak(empty)),
+            map,
+            map_len,
+        };
+        let mut shared = NonNull::from(Box::leak(Box::new(shared)));
         let slot = |class: SizeClass, at: usize| Slot {
             // SAFETY: `at + class.chunk() <= map_len` for each call below.
             base: unsafe { map.cast::<u8>().add(at) },
@@ -160,18 +173,20 @@ impl FrameMemory {
         let small = (0..n_small).map(|i| slot(SizeClass::Small, i * SMALL_CHUNK));
         let large = (0..n_large).map(|i| slot(SizeClass::Large, small_bytes + i * LARGE_CHUNK));
         let slots: Box<[Slot]> = small.chain(large).collect();
-        let slots = NonNull::from(Box::leak(slots));
-        let memory = FrameMemory { shared, slots, map, map_len };
+        // SAFETY: leaked above; no other reference to it exists yet.
+        unsafe { shared.as_mut() }.slots = NonNull::from(Box::leak(slots));
+        let memory = FrameMemory { shared };
         memory.fill_depot();
         Ok(Arc::new(memory))
     }
 
     /// Puts every slot into the depot, lowest address on top.
     fn fill_depot(&self) {
+        let slots = self.shared().slots;
         let mut depot = self.shared().depot();
-        for i in (0..self.slots.len()).rev() {
-            // SAFETY: `i` is within the slice that `new` leaked, alive until `drop` (I4).
-            let slot = unsafe { self.slots.cast::<Slot>().add(i) };
+        for i in (0..slots.len()).rev() {
+            // SAFETY: `i` is within the slice that `new` leaked, alive until `free` (I4).
+            let slot = unsafe { slots.cast::<Slot>().add(i) };
             // SAFETY: as above; no `Frame` exists yet, so nothing else refers to the slot.
             let class = unsafe { slot.as_ref() }.class;
             depot.list(class).push(FreeSlot(slot));
@@ -179,7 +194,7 @@ impl FrameMemory {
     }
 
     fn shared(&self) -> &Shared {
-        // SAFETY: `new` leaked it; `drop` is the only place that frees it.
+        // SAFETY: `new` leaked it; by I4 it lives at least as long as `self`.
         unsafe { self.shared.as_ref() }
     }
 
@@ -206,21 +221,30 @@ impl FrameMemory {
 
 impl Drop for FrameMemory {
     fn drop(&mut self) {
-        let n_free = {
-            let depot = self.shared().depot();
-            depot.small.len() + depot.large.len()
+        let finished = {
+            let mut depot = self.shared().depot();
+            depot.abandoned = true;
+            self.shared().is_finished(&depot)
         };
-        if n_free != self.slots.len() {
-            return; // I4: a frame is still out there
+        if finished {
+            // SAFETY: I4: abandoned, and every slot is home.
+            unsafe { free(self.shared) };
         }
-        // SAFETY: leaked by `new`, freed once, here; by I4 no `Frame` is left to use it.
-        drop(unsafe { Box::from_raw(self.shared.as_ptr()) });
-        // SAFETY: as above.
-        drop(unsafe { Box::from_raw(self.slots.as_ptr()) });
-        // SAFETY: the whole of the mapping made by `new`; no slot points into it any more.
-        let unmapped = unsafe { munmap(self.map.as_ptr(), self.map_len) };
-        debug_assert!(unmapped.is_ok());
     }
+}
+
+/// Frees the depot, the slots and the mapping.
+///
+/// # Safety
+/// I4 holds for `shared`, no reference to it is alive, and nobody frees it a second time.
+unsafe fn free(shared: NonNull<Shared>) {
+    // SAFETY: leaked by `FrameMemory::new`, freed once, here.
+    let shared = unsafe { Box::from_raw(shared.as_ptr()) };
+    // SAFETY: as above; no `Frame` is left that refers to a slot.
+    drop(unsafe { Box::from_raw(shared.slots.as_ptr()) });
+    // SAFETY: the whole of the mapping made by `new`; no slot points into it any more.
+    let unmapped = unsafe { munmap(shared.map.as_ptr(), shared.map_len) };
+    debug_assert!(unmapped.is_ok());
 }
 
 /// A frame: the only handle to its buffer.
@@ -362,10 +386,19 @@ impl Frame {
 impl Drop for Frame {
     /// The way home where no pool is at hand.
     fn drop(&mut self) {
-        let (class, shared) = (self.slot().class, self.slot().shared);
-        // SAFETY: I4: this frame exists, so the depot does.
-        let shared = unsafe { shared.as_ref() };
-        shared.depot().list(class).push(FreeSlot(self.0));
+        let (class, home) = (self.slot().class, self.slot().shared);
+        let finished = {
+            // SAFETY: I4: this frame exists, so the depot does.
+            let shared = unsafe { home.as_ref() };
+            let mut depot = shared.depot();
+            depot.list(class).push(FreeSlot(self.0));
+            shared.is_finished(&depot)
+        };
+        if finished {
+            // SAFETY: I4: abandoned, and this was the last slot to come home: since the depot holds
+            // every slot and `FrameMemory` is gone, nobody else can reach this point again.
+            unsafe { free(home) };
+        }
     }
 }
 
