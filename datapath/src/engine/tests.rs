@@ -1,3 +1,5 @@
+//! The engine between ports in memory.
+
 use std::time::{Duration, Instant};
 
 use super::*;
