@@ -125,7 +125,7 @@ pub struct FrameMemory {
 // SAFETY: `shared` is only used through `&Shared`, of which only the depot, behind its mutex, ever
 // changes; `slots` and `map` are used by `free` alone, which I4 calls once.
 unsafe impl Send for FrameMemory {}
-// SAFETY: as for `Send`.
+// SAFETY: as for `Send` (I4).
 unsafe impl Sync for FrameMemory {}
 
 impl FrameMemory {
@@ -138,7 +138,7 @@ impl FrameMemory {
         let small_bytes = n_small.saturating_mul(SMALL_CHUNK);
         let map_len = small_bytes.saturating_add(n_large.saturating_mul(LARGE_CHUNK)).max(1);
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        // SAFETY: a fresh anonymous mapping at an address of the kernel's choice aliases nothing.
+        // SAFETY: a fresh anonymous mapping at an address of the kernel's choice aliases nothing (I2).
         let map = unsafe {
             mmap_anonymous(
                 core::ptr::null_mut(),
@@ -161,7 +161,7 @@ impl FrameMemory {
         };
         let mut shared = NonNull::from(Box::leak(Box::new(shared)));
         let slot = |class: SizeClass, at: usize| Slot {
-            // SAFETY: `at + class.chunk() <= map_len` for each call below.
+            // SAFETY: `at + class.chunk() <= map_len` for each call below (I2).
             base: unsafe { map.cast::<u8>().add(at) },
             cap: u32::try_from(class.chunk()).unwrap_or(u32::MAX),
             off: 0,
@@ -173,7 +173,7 @@ impl FrameMemory {
         let small = (0..n_small).map(|i| slot(SizeClass::Small, i * SMALL_CHUNK));
         let large = (0..n_large).map(|i| slot(SizeClass::Large, small_bytes + i * LARGE_CHUNK));
         let slots: Box<[Slot]> = small.chain(large).collect();
-        // SAFETY: leaked above; no other reference to it exists yet.
+        // SAFETY: leaked above; no other reference to it exists yet (I4).
         unsafe { shared.as_mut() }.slots = NonNull::from(Box::leak(slots));
         let memory = FrameMemory { shared };
         memory.fill_depot();
@@ -187,7 +187,7 @@ impl FrameMemory {
         for i in (0..slots.len()).rev() {
             // SAFETY: `i` is within the slice that `new` leaked, alive until `free` (I4).
             let slot = unsafe { slots.cast::<Slot>().add(i) };
-            // SAFETY: as above; no `Frame` exists yet, so nothing else refers to the slot.
+            // SAFETY: as above; no `Frame` exists yet, so nothing else refers to the slot (I1).
             let class = unsafe { slot.as_ref() }.class;
             depot.list(class).push(FreeSlot(slot));
         }
@@ -238,11 +238,11 @@ impl Drop for FrameMemory {
 /// # Safety
 /// I4 holds for `shared`, no reference to it is alive, and nobody frees it a second time.
 unsafe fn free(shared: NonNull<Shared>) {
-    // SAFETY: leaked by `FrameMemory::new`, freed once, here.
+    // SAFETY: leaked by `FrameMemory::new`, freed once, here (I4).
     let shared = unsafe { Box::from_raw(shared.as_ptr()) };
-    // SAFETY: as above; no `Frame` is left that refers to a slot.
+    // SAFETY: as above; no `Frame` is left that refers to a slot (I4).
     drop(unsafe { Box::from_raw(shared.slots.as_ptr()) });
-    // SAFETY: the whole of the mapping made by `new`; no slot points into it any more.
+    // SAFETY: the whole of the mapping made by `new`; no slot points into it any more (I4).
     let unmapped = unsafe { munmap(shared.map.as_ptr(), shared.map_len) };
     debug_assert!(unmapped.is_ok());
 }
