@@ -3,11 +3,28 @@
 use core::fmt;
 use core::str::FromStr;
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
 /// A 48-bit MAC address, as it stands on the wire.
 ///
 /// # Legal values
 /// All 2⁴⁸. Whether an address may be a *source* is asked by [`MacAddr::is_multicast`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+    Unaligned,
+)]
+#[repr(transparent)]
 pub struct MacAddr(pub [u8; 6]);
 
 /// Text that is not a MAC address.
