@@ -1,0 +1,210 @@
+//! A `vswitchd` of the test's own: in a namespace, with a folder for its sockets and configuration.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::netns::Netns;
+use crate::process::{Outcome, run};
+use crate::wait::wait_for;
+
+/// A daemon that works answers far sooner; this is a bound for a broken one on a busy machine.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A running daemon, killed when dropped.
+pub struct Daemon {
+    child: Child,
+    folder: tempfile::TempDir,
+    netns: String,
+    args: Vec<String>,
+}
+
+/// The folder with the built programs: where cargo put this test, or `$VSWITCH_BIN_DIR`.
+///
+/// # Panics
+/// If the program is not there: build it first (`cargo build`, as `make test` does).
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let folder = std::env::var_os("VSWITCH_BIN_DIR").map_or_else(
+        || {
+            let test = std::env::current_exe().expect("a test knows its own path");
+            test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps").to_owned()
+        },
+        PathBuf::from,
+    );
+    let path = folder.join(name);
+    assert!(path.exists(), "{} is not built: run cargo build --workspace", path.display());
+    path
+}
+
+impl Daemon {
+    /// Starts a daemon in `netns` and waits until it is ready. `args` are added to its own.
+    ///
+    /// # Panics
+    /// If it does not get ready, with its log.
+    #[must_use]
+    pub fn start(netns: &Netns, args: &[&str]) -> Daemon {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let child = spawn(netns.name(), folder.path(), &args);
+        let mut daemon = Daemon { child, folder, netns: netns.name().to_owned(), args };
+        daemon.wait_ready();
+        daemon
+    }
+
+    fn wait_ready(&mut self) {
+        let output = self.folder.path().join("stdout");
+        wait_for("vswitchd to be ready", DEADLINE, || {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("vswitchd ended with {status} before it was ready\n{}", self.log());
+            }
+            let text = std::fs::read_to_string(&output).unwrap_or_default();
+            text.lines().any(|line| line == "vswitchd: ready").then_some(())
+        });
+    }
+
+    /// The folder of its sockets.
+    #[must_use]
+    pub fn rundir(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    /// Its configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("conf.json")
+    }
+
+    /// What it logged so far, over all its lives.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Runs `ofctl` against it.
+    #[must_use]
+    pub fn try_ofctl(&self, words: &[&str]) -> Outcome {
+        let program = program("ofctl").display().to_string();
+        let rundir = self.rundir().display().to_string();
+        run(&[&[program.as_str(), "--rundir", &rundir], words].concat())
+    }
+
+    /// Runs `ofctl`, which must succeed; its standard output.
+    ///
+    /// # Panics
+    /// If it fails, with what it said and the daemon's log.
+    pub fn ofctl(&self, words: &[&str]) -> String {
+        let Outcome { code, stdout, stderr } = self.try_ofctl(words);
+        let log = if code == 0 { String::new() } else { self.log() };
+        assert!(code == 0, "`ofctl {}` ended with {code}: {stderr}\nlog:\n{log}", words.join(" "));
+        stdout
+    }
+
+    /// `ofctl --json show`.
+    ///
+    /// # Panics
+    /// If it does not print JSON.
+    #[must_use]
+    pub fn show(&self) -> Value {
+        let text = self.ofctl(&["--json", "show"]);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in: {text}"))
+    }
+
+    /// One port of `ofctl --json show`, of whatever bridge; null if there is none.
+    #[must_use]
+    pub fn port(&self, name: &str) -> Value {
+        let show = self.show();
+        let of = |key: &str, value: &Value| value[key].as_array().cloned().unwrap_or_default();
+        let mut ports = of("bridges", &show).into_iter().flat_map(|bridge| of("ports", &bridge));
+        ports.find(|port| port["name"] == name).unwrap_or(Value::Null)
+    }
+
+    /// One number of a port's `statistics`.
+    ///
+    /// # Panics
+    /// If the port or the key is missing.
+    #[must_use]
+    pub fn count(&self, port: &str, key: &str) -> u64 {
+        let shown = self.port(port);
+        let value = &shown["statistics"][key];
+        value.as_u64().unwrap_or_else(|| panic!("no statistics.{key} of {port} in {shown}"))
+    }
+
+    /// How many frames a port lost for a reason; 0 for a reason that is not listed.
+    #[must_use]
+    pub fn drops(&self, port: &str, reason: &str) -> u64 {
+        self.port(port)["statistics"]["drops"][reason].as_u64().unwrap_or(0)
+    }
+
+    /// Kills it as a crash would, and waits for its end.
+    ///
+    /// # Panics
+    /// If it cannot be killed.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the daemon can be killed");
+        self.child.wait().expect("a killed child ends");
+    }
+
+    /// Asks it to stop (SIGTERM); its exit code.
+    ///
+    /// # Panics
+    /// If it does not stop.
+    pub fn stop(&mut self) -> Option<i32> {
+        run(&["kill", "-TERM", &self.child.id().to_string()]);
+        let ended = || self.child.try_wait().ok().flatten();
+        wait_for("vswitchd to stop", DEADLINE, ended).code()
+    }
+
+    /// Starts it again, with the same folder and configuration, and waits until it is ready.
+    ///
+    /// # Panics
+    /// If it still runs, or does not get ready.
+    pub fn restart(&mut self) {
+        assert!(!self.is_alive(), "the daemon still runs");
+        self.child = spawn(&self.netns, self.folder.path(), &self.args);
+        self.wait_ready();
+    }
+}
+
+fn spawn(netns: &str, folder: &Path, args: &[String]) -> Child {
+    let stdout = File::create(folder.join("stdout")).expect("a log file");
+    let stderr = File::options().create(true).append(true).open(folder.join("stderr"));
+    let mut command = crate::process::mortal("ip");
+    command
+        .args(["netns", "exec", netns])
+        .arg(program("vswitchd"))
+        .arg("--rundir")
+        .arg(folder.join("run"))
+        .arg("--config")
+        .arg(folder.join("conf.json"))
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(stderr.expect("a log file"));
+    command.spawn().expect("setpriv starts")
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended by itself: that is for the test to judge.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            eprintln!("── log of vswitchd ──\n{}", self.log());
+        }
+    }
+}
