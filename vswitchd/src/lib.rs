@@ -1,1 +1,5 @@
-//! placeholder
+//! The control plane of the switch: what the user asked for, and what makes the datapath follow.
+//!
+//! A library, so that tests run a whole switch inside one process; `main.rs` is thin.
+
+pub mod config;

@@ -1,0 +1,352 @@
+//! The objects of the configuration and the tables of their keys.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use packet::{MacAddr, Vid};
+
+use super::keys::settings;
+use super::value::{
+    CpuList, DatapathId, DeviceMac, FilePath, Int, Protocol, RxqAffinity, Several, Target, VidList,
+    words,
+};
+
+/// An OpenFlow port number of a bridge (OpenFlow 1.3.5 §7.2.1), as users see it.
+///
+/// # Legal values
+/// 1 to [`OfPort::MAX`], and [`OfPort::LOCAL`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct OfPort(u16);
+
+impl OfPort {
+    /// The bridge's own port (`OFPP_LOCAL` of OpenFlow 1.0).
+    pub const LOCAL: OfPort = OfPort(65534);
+    /// The highest number that a user may ask for; those above have a meaning of their own.
+    pub const MAX: u16 = 65279;
+
+    /// `None` for a number that is neither a port's nor LOCAL.
+    #[must_use]
+    pub const fn new(number: u16) -> Option<OfPort> {
+        match number {
+            1..=Self::MAX | 65534 => Some(OfPort(number)),
+            _ => None,
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for OfPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == OfPort::LOCAL { f.pad("LOCAL") } else { fmt::Display::fmt(&self.0, f) }
+    }
+}
+
+words! {
+    /// What a bridge does without a controller.
+    FailMode, "fail mode" {
+        /// Forward as a learning switch.
+        Standalone = "standalone",
+        /// Forward nothing until flows exist.
+        Secure = "secure",
+    } later [] hidden []
+}
+
+words! {
+    /// What a port attaches to.
+    PortType, "port type" {
+        /// An existing interface.
+        System = "system",
+        /// A TAP that the switch creates, or an existing persistent one.
+        Tap = "tap",
+        /// A TAP that belongs to the host.
+        Internal = "internal",
+        /// Frames of a capture file; what is sent to it is counted and dropped.
+        Pcap = "pcap",
+        /// Nothing received; what is sent to it is counted and dropped.
+        Null = "null",
+        /// In memory, for tests inside one process.
+        Dummy = "dummy",
+    } later ["afxdp", "patch", "vxlan", "gre", "geneve", "vhost-user"] hidden ["dummy"]
+}
+
+words! {
+    /// A port's VLAN mode, as configured.
+    VlanModeName, "VLAN mode" {
+        /// One VLAN, untagged on the wire.
+        Access = "access",
+        /// Tagged frames of several VLANs.
+        Trunk = "trunk",
+        /// A trunk whose native VLAN leaves tagged.
+        NativeTagged = "native-tagged",
+        /// A trunk whose native VLAN leaves untagged.
+        NativeUntagged = "native-untagged",
+    } later ["dot1q-tunnel"] hidden []
+}
+
+words! {
+    /// The driver of a `system` port.
+    DriverName, "driver" {
+        /// The best that the interface takes.
+        Auto = "auto",
+        /// AF_PACKET.
+        Packet = "packet",
+    } later ["afxdp"] hidden []
+}
+
+settings! {
+    /// Settings of the switch.
+    SwitchSettings {
+        /// The processors that poll, one thread pinned to each; not set: one thread, not pinned.
+        "poll-cpus" => poll_cpus: CpuList;
+    } later []
+}
+
+settings! {
+    /// Settings of a bridge.
+    BridgeSettings {
+        /// What the bridge does without a controller.
+        "fail_mode" => fail_mode: FailMode = "standalone";
+        /// The OpenFlow datapath id; not set: the bridge's MAC address.
+        "datapath_id" => datapath_id: DatapathId;
+        /// MAC address of the local port; not set: the lowest of the `system` ports.
+        "hwaddr" => hwaddr: DeviceMac;
+        /// How long a learned address stays without being seen, seconds.
+        "mac-aging-time" => mac_aging_time: Int<15, 3600> = "300";
+        /// How many addresses the bridge remembers.
+        "mac-table-size" => mac_table_size: Int<10, 1_000_000> = "8192";
+        /// VLANs in which nothing is learned, and everything floods.
+        "flood_vlans" => flood_vlans: VidList;
+        /// Whether reserved multicast addresses are forwarded.
+        "forward-bpdu" => forward_bpdu: bool = "false";
+        /// Versions of OpenFlow that the bridge speaks; not set: all.
+        "protocols" => protocols: Several<Protocol>;
+        /// The controllers.
+        "controller" => controller: Several<Target>;
+    } later ["stp_enable", "rstp_enable", "mcast_snooping_enable", "netflow", "sflow", "ipfix"]
+}
+
+settings! {
+    /// Settings of a port.
+    PortSettings {
+        /// What the port attaches to.
+        "type" => kind: PortType = "system";
+        /// The OpenFlow port number asked for; not set: the next free one.
+        "ofport_request" => ofport_request: Int<1, 65279>;
+        /// VLAN mode; not set: `access` with a tag, else `trunk`.
+        "vlan_mode" => vlan_mode: VlanModeName;
+        /// The access or native VLAN.
+        "tag" => tag: Vid;
+        /// VLANs that a trunk carries; not set: all.
+        "trunks" => trunks: VidList;
+        /// MTU to give to the device, bytes of Ethernet payload.
+        "mtu_request" => mtu_request: Int<68, 65535>;
+        /// MAC address to give to a `tap` or `internal` device.
+        "mac" => mac: DeviceMac;
+        /// How many receive queues.
+        "n_rxq" => n_rxq: Int<1, 16> = "1";
+        /// Which processor serves which receive queue.
+        "rxq-affinity" => rxq_affinity: RxqAffinity;
+        /// The driver of a `system` port.
+        "driver" => driver: DriverName = "auto";
+        /// Whether a TAP outlives the switch.
+        "persist" => persist: bool = "false";
+        /// The capture file of a `pcap` port.
+        "file" => file: FilePath;
+        /// Whether a `pcap` port starts again at the end of its file.
+        "loop" => repeat: bool = "true";
+        /// Frames per second that a `pcap` port gives; not set: as many as are taken.
+        "rate" => rate: Int<1, 1_000_000_000>;
+    } later [
+        "cvlans", "qinq-ethtype", "protected", "priority-tags", "xdp-mode", "peer", "remote_ip",
+        "local_ip", "key", "in_key", "out_key", "dst_port", "tos", "ttl", "df_default", "csum",
+        "path", "mode"
+    ]
+}
+
+/// Every key that fits only some types of port, and those types.
+pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
+    use PortType::{Dummy, Internal, Pcap, System, Tap};
+    &[
+        ("mtu_request", &[System, Tap, Internal, Dummy]),
+        ("mac", &[Tap, Internal, Dummy]),
+        ("n_rxq", &[System, Tap, Internal, Dummy]),
+        ("rxq-affinity", &[System, Tap, Internal, Pcap, Dummy]),
+        ("driver", &[System]),
+        ("persist", &[Tap]),
+        ("file", &[Pcap]),
+        ("loop", &[Pcap]),
+        ("rate", &[Pcap]),
+    ]
+};
+
+impl PortType {
+    /// Whether a kernel device bears the port's name.
+    #[must_use]
+    pub const fn is_kernel_device(self) -> bool {
+        matches!(self, PortType::System | PortType::Tap | PortType::Internal)
+    }
+}
+
+impl PortSettings {
+    /// The type, given or not.
+    #[must_use]
+    pub fn port_type(&self) -> PortType {
+        self.kind.unwrap_or(PortType::System)
+    }
+
+    /// The VLAN mode, given or not.
+    #[must_use]
+    pub fn mode(&self) -> VlanModeName {
+        let natural = match self.tag {
+            Some(_) => VlanModeName::Access,
+            None => VlanModeName::Trunk,
+        };
+        self.vlan_mode.unwrap_or(natural)
+    }
+
+    /// How many receive queues.
+    #[must_use]
+    pub fn n_rxq(&self) -> usize {
+        self.n_rxq.map_or(1, |n| usize::try_from(n.get()).unwrap_or(1))
+    }
+}
+
+impl BridgeSettings {
+    /// Seconds that a learned address stays without being seen.
+    #[must_use]
+    pub fn aging_s(&self) -> u32 {
+        self.mac_aging_time.map_or(300, Int::get)
+    }
+
+    /// How many addresses the bridge remembers.
+    #[must_use]
+    pub fn table_size(&self) -> usize {
+        usize::try_from(self.mac_table_size.map_or(8192, Int::get)).unwrap_or(8192)
+    }
+}
+
+/// A port of a bridge.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Port {
+    /// The OpenFlow number that it was given, and keeps; `None` until the switch has chosen one.
+    pub ofport: Option<OfPort>,
+    /// What the user set.
+    pub settings: PortSettings,
+}
+
+/// A bridge.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Bridge {
+    /// What the user set.
+    pub settings: BridgeSettings,
+    /// MAC address made up for the bridge, used where nothing else gives one; `None` until the switch
+    /// has chosen one.
+    pub random_mac: Option<MacAddr>,
+    /// The ports by name; the bridge's own, of the same name as the bridge, among them.
+    pub ports: BTreeMap<String, Port>,
+}
+
+impl Bridge {
+    /// A bridge that has its local port alone.
+    #[must_use]
+    pub fn new(name: &str) -> Bridge {
+        Bridge { ports: BTreeMap::from([(name.to_owned(), Port::local())]), ..Bridge::default() }
+    }
+}
+
+impl Port {
+    /// The port that a bridge has from the start.
+    #[must_use]
+    pub fn local() -> Port {
+        let settings = PortSettings { kind: Some(PortType::Internal), ..PortSettings::default() };
+        Port { ofport: Some(OfPort::LOCAL), settings }
+    }
+}
+
+/// The whole configuration.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Config {
+    /// Settings of the switch.
+    pub switch: SwitchSettings,
+    /// The bridges by name.
+    pub bridges: BTreeMap<String, Bridge>,
+}
+
+impl Config {
+    /// The port of that name, and the name of its bridge.
+    #[must_use]
+    pub fn port(&self, name: &str) -> Option<(&str, &Port)> {
+        self.bridges
+            .iter()
+            .find_map(|(bridge, b)| b.ports.get(name).map(|port| (bridge.as_str(), port)))
+    }
+
+    /// The port of that name, to be changed.
+    pub fn port_mut(&mut self, name: &str) -> Option<&mut Port> {
+        self.bridges.values_mut().find_map(|bridge| bridge.ports.get_mut(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::keys::{Settings, find};
+    use super::super::value::Value;
+    use super::super::{ConfigError, ObjectRef};
+    use super::*;
+
+    fn defaults_parse<S: Settings>() {
+        for key in S::KEYS {
+            let mut settings = S::default();
+            assert!((key.get)(&settings).is_none());
+            if let Some(default) = key.default {
+                (key.set)(&mut settings, default).unwrap();
+                assert_eq!((key.get)(&settings).map(|v| v.text).as_deref(), Some(default));
+                (key.clear)(&mut settings);
+                assert!((key.get)(&settings).is_none());
+            }
+            assert!(!S::LATER.contains(&key.name), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn tables_agree_with_themselves() {
+        defaults_parse::<SwitchSettings>();
+        defaults_parse::<BridgeSettings>();
+        defaults_parse::<PortSettings>();
+        for (name, _) in KEYS_OF_TYPES {
+            assert!(PortSettings::KEYS.iter().any(|key| key.name == *name), "{name}");
+        }
+    }
+
+    #[test]
+    fn defaults_in_code_are_those_of_the_table() {
+        let default = |name: &str| {
+            let key = find::<BridgeSettings>(&ObjectRef::Bridge("br0".into()), name).unwrap();
+            key.default.unwrap().parse::<u32>().unwrap()
+        };
+        let settings = BridgeSettings::default();
+        assert_eq!(settings.aging_s(), default("mac-aging-time"));
+        assert_eq!(u32::try_from(settings.table_size()).unwrap(), default("mac-table-size"));
+        assert_eq!(PortSettings::default().port_type().word(), "system");
+    }
+
+    #[test]
+    fn types_that_later_versions_add_are_refused_as_such() {
+        let refused = PortType::parse("vxlan").unwrap_err();
+        assert_eq!(refused.why, "this port type is not supported by this version");
+        assert_eq!(refused.allowed, "system, tap, internal, pcap, null");
+        assert_eq!(PortType::parse("token-ring").unwrap_err().why, "no such port type");
+        let object = ObjectRef::Port("p1".into());
+        let error = find::<PortSettings>(&object, "peer").err().map(|e| e.to_string());
+        assert_eq!(error.as_deref(), Some("port p1: peer is not supported by this version"));
+        let error = find::<PortSettings>(&object, "tags").err().unwrap();
+        assert!(
+            matches!(&error, ConfigError::UnknownKey { hint, .. } if hint == "did you mean tag?")
+        );
+    }
+}
