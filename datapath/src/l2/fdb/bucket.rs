@@ -1,0 +1,160 @@
+//! One cache line of the table: three entries behind a sequence lock.
+//!
+//! ```text
+//! word   0                 1     2     3     4       5       6       7
+//!      +-----------------+-----+-----+-----+-------+-------+-------+--------+
+//!      | overflow version| key | key | key | value | value | value | unused |
+//!      +-----------------+-----+-----+-----+-------+-------+-------+--------+
+//! ```
+//!
+//! # Invariants
+//! - The version (low half of word 0) is odd while a writer changes keys, and grows with each change.
+//! - The overflow (high half) counts the entries whose home is this bucket or one before it, and that
+//!   live behind it. A key that is not here and not counted is nowhere.
+//! - An empty key is 0; its value then holds only the slot's generation.
+//!
+//! # Thread-safety
+//! One writer at a time (the table's lock). Readers take no lock: they read the version, then the
+//! entries, then the version again, and trust what they read if it is even and the same. All words are
+//! atomics, so a torn look is a retry and nothing worse. After [`MAX_TRIES`] a reader gives up
+//! ([`Probe::Busy`]): it waits for nobody, not even for a writer that was preempted half-way.
+//! A value changes outside the version only by [`Bucket::refresh`] and [`Bucket::set_value`], one
+//! store each.
+//!
+//! # References
+//! H.-J. Boehm, "Can seqlocks get along with programming language memory models?", MSPC 2012: the
+//! fences are those of its figure 6.
+
+use super::sync::{AtomicU64, Ordering, fence, spin_loop};
+use super::word::{Key, Value};
+
+/// Entries of a bucket.
+pub const WAYS: usize = 3;
+/// Words of a bucket: a cache line.
+pub const WORDS: usize = 8;
+/// Looks at a bucket that is being written before a reader gives up.
+const MAX_TRIES: usize = if cfg!(loom) { 2 } else { 32 };
+
+const HEAD: usize = 0;
+const KEYS: usize = 1;
+const VALUES: usize = KEYS + WAYS;
+const VERSION: u64 = 0xffff_ffff;
+const OVERFLOW_STEP: u64 = 1 << 32;
+
+/// What a look at one bucket says of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Probe {
+    /// It is here: its place in the bucket, and its value.
+    Found(usize, Value),
+    /// It is in no bucket.
+    Absent,
+    /// It is not here; it may be in a bucket behind.
+    Beyond,
+    /// The bucket was being written all the time.
+    Busy,
+}
+
+/// A view of one bucket.
+#[derive(Clone, Copy)]
+pub struct Bucket<'a>(pub &'a [AtomicU64; WORDS]);
+
+impl Bucket<'_> {
+    /// Looks for a key.
+    #[must_use]
+    #[inline]
+    pub fn find(self, key: Key) -> Probe {
+        for _ in 0..MAX_TRIES {
+            let head = self.0[HEAD].load(Ordering::Acquire);
+            if head & 1 == 0 {
+                let mut probe = if head > VERSION { Probe::Beyond } else { Probe::Absent };
+                for way in 0..WAYS {
+                    if self.0[KEYS + way].load(Ordering::Relaxed) == key.0 {
+                        probe = Probe::Found(way, self.value(way));
+                        break;
+                    }
+                }
+                fence(Ordering::Acquire);
+                if self.0[HEAD].load(Ordering::Relaxed) == head {
+                    return probe;
+                }
+            }
+            spin_loop();
+        }
+        Probe::Busy
+    }
+
+    /// The value in a place, whatever its key.
+    #[must_use]
+    #[inline]
+    pub fn value(self, way: usize) -> Value {
+        Value(self.0[VALUES + way].load(Ordering::Relaxed))
+    }
+
+    /// Replaces a value if it is still `old`: how poll threads note that an entry is in use.
+    #[inline]
+    pub fn refresh(self, way: usize, old: Value, new: Value) {
+        // A lost race is no loss: somebody else refreshed, moved or removed the entry just now.
+        let _ = self.0[VALUES + way].compare_exchange(
+            old.0,
+            new.0,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Writer: replaces the value of an entry.
+    pub fn set_value(self, way: usize, value: Value) {
+        let value = value.in_generation_of(self.value(way));
+        self.0[VALUES + way].store(value.0, Ordering::Relaxed);
+    }
+
+    /// Writer: the key in a place.
+    #[must_use]
+    pub fn key(self, way: usize) -> Option<Key> {
+        Key::from_word(self.0[KEYS + way].load(Ordering::Relaxed))
+    }
+
+    /// Writer: an empty place.
+    #[must_use]
+    pub fn free_way(self) -> Option<usize> {
+        (0..WAYS).find(|way| self.key(*way).is_none())
+    }
+
+    /// Writer: fills an empty place.
+    pub fn put(self, way: usize, key: Key, value: Value) {
+        self.write(0, |words| {
+            words[KEYS + way].store(key.0, Ordering::Relaxed);
+            let value = value.in_generation_of(self.value(way));
+            words[VALUES + way].store(value.0, Ordering::Relaxed);
+        });
+    }
+
+    /// Writer: empties a place.
+    pub fn clear(self, way: usize) {
+        self.write(0, |words| {
+            words[KEYS + way].store(0, Ordering::Relaxed);
+            words[VALUES + way].store(self.value(way).retired().0, Ordering::Relaxed);
+        });
+    }
+
+    /// Writer: one more entry lives behind this bucket.
+    pub fn add_overflow(self) {
+        self.write(OVERFLOW_STEP, |_| ());
+    }
+
+    /// Writer: one entry less lives behind this bucket.
+    pub fn sub_overflow(self) {
+        self.write(OVERFLOW_STEP.wrapping_neg(), |_| ());
+    }
+
+    /// Makes `change` look like one step to readers, and adds `overflow` to the head.
+    fn write(self, overflow: u64, change: impl FnOnce(&[AtomicU64; WORDS])) {
+        let head = self.0[HEAD].load(Ordering::Relaxed);
+        let version = head & VERSION;
+        self.0[HEAD].store(head & !VERSION | (version + 1) & VERSION, Ordering::Relaxed);
+        fence(Ordering::Release);
+        change(self.0);
+        let head = (head & !VERSION).wrapping_add(overflow);
+        self.0[HEAD].store(head | (version + 2) & VERSION, Ordering::Release);
+    }
+}
