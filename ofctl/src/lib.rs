@@ -20,6 +20,8 @@
 //! The words are those of `ovs-vsctl` and `ovs-appctl`; the socket speaks JSON-RPC 1.0 as Open
 //! vSwitch's `unixctl` does.
 
+#![forbid(unsafe_code)]
+
 pub mod cli;
 pub mod command;
 pub mod complete;

@@ -45,9 +45,13 @@ pub const COMMANDS: &[CommandSpec] = &[
 The bridge gets an internal port of the same name (OpenFlow port LOCAL). Keys:
   fail_mode=standalone|secure   without flows, forward as a learning switch, or nothing
   datapath_id=HEX               16 hexadecimal digits
+  hwaddr=MAC                    of the internal port
   mac-aging-time=SECONDS        15-3600, default 300
   mac-table-size=N              10-1000000, default 8192
-  flood_vlans=VID,...           VLANs that flood and do not learn",
+  flood_vlans=VID,...           VLANs that flood and do not learn
+  forward-bpdu=BOOL             forward reserved multicast (01:80:c2:00:00:0x)
+  protocols=OpenFlow13,...      versions of OpenFlow
+  controller=tcp:HOST:PORT,...",
         ..CONFIGURATION
     },
     CommandSpec {
@@ -61,6 +65,7 @@ The bridge gets an internal port of the same name (OpenFlow port LOCAL). Keys:
 A port that cannot be set up is refused with the reason, and nothing is kept. Keys:
   type=system|tap|internal|pcap|null|...   default system: an existing interface
   driver=auto|packet|afxdp      how a system port is attached
+  persist=BOOL                  whether a TAP outlives the switch
   ofport_request=N              OpenFlow port number, 1-65279
   vlan_mode=access|trunk|native-tagged|native-untagged|dot1q-tunnel
   tag=VID, trunks=VID,VID-VID   0-4095; no trunks: all VLANs
