@@ -3,3 +3,5 @@
 //! A library, so that tests run a whole switch inside one process; `main.rs` is thin.
 
 pub mod config;
+pub mod log;
+pub mod rpc;
