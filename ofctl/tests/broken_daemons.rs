@@ -158,6 +158,7 @@ fn a_daemon_that_never_accepts_is_given_up() {
     let path = dir.path().join("vswitchd.ctl");
     let listener = UnixListener::bind(&path).unwrap();
     // Fill the backlog: from then on `connect` blocks.
+    rustix::net::listen(&listener, 1).unwrap();
     let mut waiting = Vec::new();
     let limits = Limits { timeout: Some(Duration::from_millis(300)), max_reply_len: 1 };
     let error = loop {
@@ -165,7 +166,7 @@ fn a_daemon_that_never_accepts_is_given_up() {
             Ok(client) => waiting.push(client),
             Err(error) => break error,
         }
-        assert!(waiting.len() < 100_000, "the backlog is never full");
+        assert!(waiting.len() < 100, "the backlog is never full");
     };
     assert!(matches!(error, RpcError::Timeout { .. }), "{error}");
     drop(listener);
