@@ -46,6 +46,12 @@ impl EtherType {
     /// A service VLAN tag.
     pub const STAG: EtherType = EtherType(TPID_STAG);
 
+    /// Whether an IP packet follows, of either version.
+    #[must_use]
+    pub const fn is_ip(self) -> bool {
+        matches!(self, Self::IPV4 | Self::IPV6)
+    }
+
     /// Whether a VLAN tag follows.
     #[must_use]
     pub const fn is_vlan(self) -> bool {

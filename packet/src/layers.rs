@@ -39,20 +39,38 @@ pub struct IpLayers {
     pub fragment: Fragment,
 }
 
+/// What stands below the tags of a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct L2 {
+    /// VLAN tags, at most [`MAX_TAGS`].
+    pub n_tags: usize,
+    /// The EtherType below the tags.
+    pub ethertype: EtherType,
+    /// Byte offset of what the EtherType names: bytes of the Ethernet header with its tags.
+    pub l3: usize,
+}
+
+impl L2 {
+    /// Looks through the tags of `frame`; `None` for a runt, or if it ends inside a tag.
+    #[must_use]
+    pub fn parse(frame: &[u8]) -> Option<L2> {
+        let (header, _) = EthernetHeader::parse(frame)?;
+        let mut l2 = L2 { n_tags: 0, ethertype: header.ethertype(), l3: ethernet::HEADER_LEN };
+        while l2.ethertype.is_vlan() && l2.n_tags < MAX_TAGS {
+            let tag = frame.get(l2.l3..)?.first_chunk::<TAG_LEN>()?;
+            l2.ethertype = EtherType(u16::from_be_bytes([tag[2], tag[3]]));
+            l2.n_tags += 1;
+            l2.l3 += TAG_LEN;
+        }
+        Some(l2)
+    }
+}
+
 impl Layers {
     /// Finds the headers of `frame`; `None` for a runt, or if it ends inside a tag.
     #[must_use]
     pub fn parse(frame: &[u8]) -> Option<Layers> {
-        let (header, _) = EthernetHeader::parse(frame)?;
-        let mut ethertype = header.ethertype();
-        let mut n_tags = 0;
-        let mut l3 = ethernet::HEADER_LEN;
-        while ethertype.is_vlan() && n_tags < MAX_TAGS {
-            let tag = frame.get(l3..)?.first_chunk::<TAG_LEN>()?;
-            ethertype = EtherType(u16::from_be_bytes([tag[2], tag[3]]));
-            n_tags += 1;
-            l3 += TAG_LEN;
-        }
+        let L2 { n_tags, ethertype, l3 } = L2::parse(frame)?;
         let ip = frame.get(l3..).and_then(|packet| IpLayers::parse(ethertype, packet, l3));
         Some(Layers { n_tags, ethertype, l3, ip })
     }

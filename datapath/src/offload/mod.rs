@@ -1,39 +1,27 @@
-//! Work that a sender left undone, and that an output port cannot do.
+//! Finishing in software what a sender left undone.
+//!
+//! # Design
+//! A sender with offloads hands over frames whose checksum is unfinished, and segments of up to
+//! 64 KiB that stand for many frames. They cross the switch as they are. The receiving driver reads
+//! the request with [`vnet::parse`], which checks it against the frame's bytes, once; the sending
+//! side calls [`fits`], and where the output cannot take the frame as it is, [`fit`] cuts it
+//! ([`segment`]), finishes its checksum ([`checksum`]), or drops it with a reason.
+//!
+//! # Invariants
+//! - A frame that [`vnet::parse`] accepts can be finished: its checksum field lies behind the
+//!   network header, and a large segment has whole headers that agree with its length.
+//!   The field is written after VLAN and flow decisions were made, so it must never overlap the
+//!   headers that those decisions read: a guest could otherwise rewrite its VLAN tag.
+//! - One frame into [`fit`], and `n` into the sink or the drop counters, adds `n - 1` to `segments`:
+//!   the ledger of [`PortCounters`](crate::PortCounters) holds.
 
-use crate::counter::PortCounters;
-use crate::drop_reason::DropReason;
-use crate::frame::{Frame, FramePool};
-use crate::netdev::TxCaps;
+pub mod checksum;
+mod finish;
+mod layout;
+pub mod segment;
+pub mod vnet;
 
-/// What an output port takes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
-    /// What its transmit queue does for frames.
-    pub caps: TxCaps,
-    /// Its MTU, bytes of Ethernet payload.
-    pub mtu: u32,
-}
+pub use finish::{Limits, fit, fits};
 
-/// Bytes of an Ethernet header.
-const ETHERNET_LEN: usize = 14;
-
-/// Whether the port can send the frame as it is.
-#[must_use]
-pub fn fits(frame: &Frame, limits: &Limits) -> bool {
-    frame.offload().is_done() && frame.len() <= limits.mtu as usize + ETHERNET_LEN
-}
-
-/// Makes a frame fit, or drops it with a reason.
-pub fn fit(
-    frame: Frame,
-    limits: &Limits,
-    pool: &mut FramePool,
-    counters: &PortCounters,
-    sink: &mut impl FnMut(&mut FramePool, Frame),
-) {
-    if fits(&frame, limits) {
-        return sink(pool, frame);
-    }
-    counters.drop_tx(DropReason::MtuExceeded, 1);
-    pool.put(frame);
-}
+#[cfg(test)]
+mod tests;
