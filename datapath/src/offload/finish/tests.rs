@@ -1,3 +1,5 @@
+//! What leaves for an output of each kind, and every counter that moves.
+
 use proptest::prelude::*;
 
 use super::*;

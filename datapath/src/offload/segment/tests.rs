@@ -1,3 +1,5 @@
+//! Pieces, judged by a strict receiver and joined again.
+
 use proptest::prelude::*;
 
 use super::*;

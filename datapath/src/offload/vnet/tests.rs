@@ -1,3 +1,5 @@
+//! Requests that are right, wrong in one place, or noise, against frames likewise.
+
 use proptest::prelude::*;
 
 use super::*;
