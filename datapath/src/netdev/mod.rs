@@ -15,10 +15,13 @@
 //! # Thread-safety
 //! Queues are `Send`, not `Sync`: one thread owns each. They may move between threads.
 
+pub mod afpacket;
 pub mod dummy;
 mod ifname;
 pub mod null;
 pub mod pcap;
+mod spares;
+pub mod tap;
 
 use std::os::fd::BorrowedFd;
 
