@@ -49,6 +49,8 @@ drop_reasons! {
     SamePort = "same_port", "the destination is behind the port that the frame came in by";
     /// Nobody to send it to.
     NoOutput = "no_output", "no other port of the bridge carries the frame's VLAN";
+    /// The destination was learned on a port that does not carry the VLAN (any more).
+    VlanNotCarried = "vlan_not_carried", "the port of the destination does not carry the frame's VLAN";
     /// No flow matches (a secure bridge without flows).
     NoFlow = "no_flow", "no flow matches, and fail_mode=secure forwards nothing without one";
     /// Received on a port reserved as a mirror's output.

@@ -83,6 +83,12 @@ impl Bucket<'_> {
         Probe::Busy
     }
 
+    /// Brings the line into the cache; the value has no meaning.
+    #[inline]
+    pub fn touch(self) -> u64 {
+        self.0[HEAD].load(Ordering::Relaxed)
+    }
+
     /// The value in a place, whatever its key.
     #[must_use]
     #[inline]

@@ -189,6 +189,12 @@ impl Fdb {
         self.table.home(key)
     }
 
+    /// Starts to bring a home into the cache; the value has no meaning.
+    #[inline]
+    pub(crate) fn touch(&self, home: Home) -> u64 {
+        self.table.touch(home)
+    }
+
     /// [`Fdb::lookup`] of a key already hashed.
     #[inline]
     pub(crate) fn lookup_key(&self, key: Key, home: Home) -> Option<PortNo> {

@@ -91,6 +91,12 @@ impl Table {
         Slot(u32::try_from((bucket & self.mask) * WAYS + way).unwrap_or(u32::MAX))
     }
 
+    /// Starts to bring a home into the cache; the value has no meaning.
+    #[inline]
+    pub fn touch(&self, home: Home) -> u64 {
+        self.bucket(home.0).touch()
+    }
+
     /// Looks a key up; `None` too if writers kept a bucket busy all the time.
     #[must_use]
     #[inline]
