@@ -1,0 +1,176 @@
+//! Walks of a fixed number of packets through the engine, driven by hand with the clock at rest.
+//!
+//! What a walk does is the same each time, so that its instructions and allocations can be counted.
+//! The program `walk` runs one; the cases [`instructions`](super::instructions) and
+//! [`allocs`](super::allocs) run the program.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use datapath::l2::vlan::{PortVlan, VlanMode};
+use datapath::{MAX_BURST, Workers};
+use packet::Vid;
+
+use crate::process;
+use crate::rig::{Plug, Rig, Source};
+use crate::traffic::{Direction, Pairs};
+
+const MAX_ENTRIES: usize = 1_000_000;
+const VID: u16 = 10;
+/// Silent ports beside the one that is received on, when a flood is walked.
+const N_FLOODED: usize = 8;
+/// Addresses in the walks that are about VLAN tags.
+const N_TAGGED: u32 = 1000;
+
+/// A kind of walk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Walk {
+    /// One pair of hosts, both ways.
+    #[value(name = "pairs-1")]
+    Pairs1,
+    /// A thousand pairs, both ways.
+    #[value(name = "pairs-1000")]
+    Pairs1000,
+    /// A hundred thousand pairs, both ways.
+    #[value(name = "pairs-100000")]
+    Pairs100000,
+    /// From an access port to a trunk: a tag is pushed.
+    Push,
+    /// From a trunk to an access port: a tag is popped.
+    Pop,
+    /// To addresses that nobody has: out by eight ports.
+    Flood,
+}
+
+/// What a walk came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Walked {
+    /// Frames received.
+    pub packets: u64,
+    /// Calls of the allocator meanwhile, of whatever kind.
+    pub allocations: u64,
+}
+
+impl Walk {
+    /// Every kind.
+    #[must_use]
+    pub fn all() -> &'static [Walk] {
+        Walk::value_variants()
+    }
+
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().into())
+    }
+
+    /// A rig that has learned what it will learn; capture files are left in `dir`.
+    ///
+    /// # Errors
+    /// The files cannot be written, or the rig does not forward as the walk says it should.
+    pub fn rig(self, dir: &Path) -> Result<Rig> {
+        let file = |pairs: Pairs| -> Result<_> {
+            let path = dir.join(format!("{:?}.pcap", pairs.direction));
+            pairs.write(&path)?;
+            Ok(path)
+        };
+        let tag = Vid::new(VID).context("VID")?;
+        let forward = |n| Pairs::new(n, Direction::Forward);
+        let reverse = |n| Pairs::new(n, Direction::Reverse);
+        let (plugs, n, n_learned) = match self {
+            Walk::Pairs1 | Walk::Pairs1000 | Walk::Pairs100000 => {
+                let n = match self {
+                    Walk::Pairs1 => 1,
+                    Walk::Pairs1000 => 1000,
+                    _ => 100_000,
+                };
+                let plug = |pairs| Ok(Plug::trunk(Source::Loop(file(pairs)?)));
+                (vec![plug(forward(n)), plug(reverse(n))], n, 2 * n)
+            }
+            Walk::Push => {
+                let access =
+                    Plug { source: Source::Loop(file(forward(N_TAGGED))?), vlan: access(tag) };
+                let trunk = Source::Once(file(reverse(N_TAGGED).tagged(tag))?);
+                (vec![Ok(access), Ok(Plug::trunk(trunk))], N_TAGGED, 2 * N_TAGGED)
+            }
+            Walk::Pop => {
+                let access =
+                    Plug { source: Source::Once(file(forward(N_TAGGED))?), vlan: access(tag) };
+                let trunk = Source::Loop(file(reverse(N_TAGGED).tagged(tag))?);
+                (vec![Ok(access), Ok(Plug::trunk(trunk))], N_TAGGED, 2 * N_TAGGED)
+            }
+            Walk::Flood => {
+                let mut plugs = vec![Ok(Plug::trunk(Source::Loop(file(forward(1))?)))];
+                plugs.extend((0..N_FLOODED).map(|_| Ok(Plug::trunk(Source::Silent))));
+                (plugs, 1, 1)
+            }
+        };
+        let plugs = plugs.into_iter().collect::<Result<Vec<_>>>()?;
+        let mut rig = Rig::new(plugs, MAX_ENTRIES, Workers::Inline)?;
+        // Twice through the longest file, and once for good measure.
+        for _ in 0..=2 * usize::try_from(n)?.div_ceil(MAX_BURST) {
+            rig.round();
+        }
+        let learned = rig.n_learned();
+        ensure!(learned == usize::try_from(n_learned)?, "{learned} of {n_learned} hosts learned");
+        Ok(rig)
+    }
+}
+
+fn access(tag: Vid) -> PortVlan {
+    PortVlan { mode: VlanMode::Access, tag, carried: [tag].into_iter().collect() }
+}
+
+/// Walks a number of rounds; frames received. Not inlined, so that a profile can start and end here.
+#[inline(never)]
+pub fn walk_rounds(rig: &mut Rig, n_rounds: u32) -> u64 {
+    (0..n_rounds).map(|_| rig.round() as u64).sum()
+}
+
+/// Runs the program `walk` behind `wrapper`, and reads what it says.
+///
+/// # Errors
+/// It is not built beside this program, or fails.
+pub fn run(walk: Walk, n_rounds: u32, wrapper: &[&str]) -> Result<Walked> {
+    let program = std::env::current_exe()?.with_file_name("walk");
+    if !program.exists() {
+        bail!("{} is missing (to build it: cargo build --release)", program.display());
+    }
+    let (name, rounds) = (walk.name(), n_rounds.to_string());
+    let mut command = match wrapper {
+        [] => Command::new(&program),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(&program);
+            command
+        }
+    };
+    let said = process::output(command.args([name, rounds]))?;
+    let numbers: Vec<u64> = said.split_whitespace().flat_map(str::parse).collect();
+    match numbers[..] {
+        [packets, allocations] => Ok(Walked { packets, allocations }),
+        _ => bail!("walk said {said:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_walk_forwards_all_it_receives() {
+        for walk in [Walk::Pairs1, Walk::Pairs1000, Walk::Push, Walk::Pop, Walk::Flood] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut rig = walk.rig(dir.path()).unwrap();
+            let before = rig.totals();
+            let packets = walk_rounds(&mut rig, 10);
+            let after = rig.totals();
+            let copies = if walk == Walk::Flood { N_FLOODED as u64 } else { 1 };
+            assert_eq!(after.rx - before.rx, packets, "{walk:?}");
+            assert_eq!(after.tx - before.tx, packets * copies, "{walk:?}");
+            assert_eq!(after.drops, before.drops, "{walk:?}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A learning bridge in this process: the engine, without the daemon around it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use datapath::engine::ThreadReport;
+use datapath::l2::fdb::{Fdb, FdbConfig};
+use datapath::l2::vlan::PortVlan;
+use datapath::netdev::Netdev;
+use datapath::netdev::null::Null;
+use datapath::netdev::pcap::{Pcap, PcapConfig, Play};
+use datapath::view::{Bridge, Port, PortStats, Program, Snapshot, VidSet};
+use datapath::{BridgeId, Clock, DropReason, Engine, EngineConfig, PortCounters, PortNo, Workers};
+
+const BRIDGE: BridgeId = BridgeId(0);
+/// Small frames: more than pools and buffers can hold at any moment.
+const N_SMALL: usize = 4096;
+const N_LARGE: usize = 16;
+const MTU: u32 = 1500;
+const AGING: Duration = Duration::from_secs(300);
+
+/// What a port receives. All that it is sent is counted and discarded.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A capture file, again and again.
+    Loop(PathBuf),
+    /// A capture file, once.
+    Once(PathBuf),
+    /// Nothing.
+    Silent,
+}
+
+/// A port to be.
+pub struct Plug {
+    /// What it receives.
+    pub source: Source,
+    /// Its VLANs.
+    pub vlan: PortVlan,
+}
+
+impl Plug {
+    /// Carries every VLAN.
+    #[must_use]
+    pub fn trunk(source: Source) -> Plug {
+        Plug { source, vlan: PortVlan::trunk_all() }
+    }
+}
+
+/// A bridge of such ports.
+pub struct Rig {
+    engine: Engine,
+    fdb: Arc<Fdb>,
+    stats: Vec<Arc<PortStats>>,
+}
+
+/// Frames counted over all ports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// Received.
+    pub rx: u64,
+    /// Sent.
+    pub tx: u64,
+    /// Dropped, for whatever reason.
+    pub drops: u64,
+}
+
+impl Rig {
+    /// A bridge that remembers up to `max_entries` addresses.
+    ///
+    /// # Errors
+    /// A file cannot be played, or the engine cannot start.
+    pub fn new(plugs: Vec<Plug>, max_entries: usize, workers: Workers) -> Result<Rig> {
+        let clock = match workers {
+            Workers::Inline => Clock::manual(),
+            Workers::Threads(_) => Clock::real(),
+        };
+        let config = EngineConfig { n_small: N_SMALL, n_large: N_LARGE, clock, workers };
+        let engine = Engine::new(config).context("engine")?;
+        let fdb = Arc::new(Fdb::new(FdbConfig { max_entries, aging: AGING }));
+        let mut rig = Rig { engine, fdb, stats: Vec::new() };
+        let mut ports = Vec::new();
+        for (no, plug) in (0..=PortNo::MAX).filter_map(PortNo::new).zip(plugs) {
+            let stats = Arc::<PortStats>::default();
+            rig.engine.attach(no, device(plug.source)?, stats.clone(), &[])?;
+            let port = Port {
+                no,
+                bridge: BRIDGE,
+                vlan: plug.vlan,
+                up: true,
+                mtu: MTU,
+                stats: stats.clone(),
+            };
+            ports.push(Some(Arc::new(port)));
+            rig.stats.push(stats);
+        }
+        let bridge = Bridge {
+            id: BRIDGE,
+            program: Program::Normal,
+            fdb: rig.fdb.clone(),
+            ports: ports.iter().flatten().map(|port| port.no).collect(),
+            forward_bpdu: false,
+            flood_vlans: VidSet::empty(),
+        };
+        rig.engine.publish(Snapshot { ports, bridges: vec![Some(Arc::new(bridge))] });
+        Ok(rig)
+    }
+
+    /// One round on the caller's thread, if the rig has [`Workers::Inline`]; frames received.
+    pub fn round(&mut self) -> usize {
+        self.engine.run_round()
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let sum = |read: &dyn Fn(&PortCounters) -> u64| -> u64 {
+            self.stats.iter().map(|stats| stats.sum(read)).sum()
+        };
+        let reasons = || DropReason::ALL.iter().copied();
+        Totals {
+            rx: sum(&|c| c.rx_packets.get()),
+            tx: sum(&|c| c.tx_packets.get()),
+            drops: sum(&|c| reasons().map(|r| c.rx_drops(r) + c.tx_drops(r)).sum()),
+        }
+    }
+
+    /// Addresses in the forwarding database.
+    #[must_use]
+    pub fn n_learned(&self) -> usize {
+        self.fdb.stats().current
+    }
+
+    /// What poll threads did.
+    #[must_use]
+    pub fn threads(&self) -> Vec<ThreadReport> {
+        self.engine.threads()
+    }
+}
+
+fn device(source: Source) -> Result<Box<dyn Netdev>> {
+    let (path, play) = match source {
+        Source::Silent => return Ok(Box::new(Null)),
+        Source::Loop(path) => (path, Play::Loop),
+        Source::Once(path) => (path, Play::Once),
+    };
+    Ok(Box::new(Pcap::open(&PcapConfig { path, play, rate: None })?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::traffic::{Direction, Pairs};
+
+    #[test]
+    fn a_bridge_forwards_between_files_and_learns_every_host() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, direction| {
+            let path = dir.path().join(name);
+            Pairs::new(100, direction).write(&path).unwrap();
+            Plug::trunk(Source::Loop(path))
+        };
+        let plugs = vec![file("f", Direction::Forward), file("r", Direction::Reverse)];
+        let mut rig = Rig::new(plugs, 1000, Workers::Inline).unwrap();
+        for _ in 0..20 {
+            assert_eq!(rig.round(), 64);
+        }
+        let totals = rig.totals();
+        assert_eq!(totals, Totals { rx: 20 * 64, tx: 20 * 64, drops: 0 });
+        assert_eq!(rig.n_learned(), 200);
+    }
+}

@@ -1,0 +1,214 @@
+//! Open vSwitch, private to the run: its own database, sockets and logs in a directory of its own.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use super::{Attach, BRIDGE, Switch};
+use crate::process::{Running, daemon_in, output, run, wait_for};
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
+
+/// Which build of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Build {
+    /// As packaged.
+    Plain,
+    /// With DPDK.
+    Dpdk,
+}
+
+/// How it is started.
+pub struct OvsConfig<'a> {
+    /// Which build.
+    pub build: Build,
+    /// Where it lives; beside us if none.
+    pub netns: Option<&'a str>,
+    /// Keys and values of `other_config` (ovs-vswitchd.conf.db(5)).
+    pub other_config: &'a [(&'a str, &'a str)],
+    /// Columns of the bridge, beyond `datapath_type=netdev`.
+    pub bridge: &'a [&'a str],
+}
+
+/// A running Open vSwitch with one bridge of its userspace datapath.
+pub struct Ovs {
+    // Dropped in this order: the daemon, its database, their directory.
+    vswitchd: Running,
+    _database: Running,
+    dir: TempDir,
+}
+
+impl Ovs {
+    /// Starts it and adds the bridge.
+    ///
+    /// # Errors
+    /// It is not installed, or does not come up: then with the end of its log.
+    pub fn start(config: &OvsConfig<'_>) -> Result<Ovs> {
+        let dir = tempfile::Builder::new().prefix("bench-ovs").tempdir()?;
+        let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+        run("ovsdb-tool", &["create", &path("conf.db"), SCHEMA])?;
+        let (server, remote) = (path("db.sock"), format!("unix:{}", path("db.sock")));
+        let spawn = |netns, program: &str, args: &[String]| {
+            let mut command = daemon_in(netns, program);
+            for variable in ["OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR"] {
+                command.env(variable, dir.path());
+            }
+            Running::start(command.args(args).stdout(Stdio::null()).stderr(Stdio::null()))
+        };
+        let unixctl = format!("--unixctl={}", path("db.ctl"));
+        let database = spawn(
+            None,
+            "ovsdb-server",
+            &[path("conf.db"), format!("--remote=punix:{server}"), unixctl],
+        )?;
+        wait_for("database", START_LIMIT, || Path::new(&server).exists().then_some(()))?;
+        let mut init = vec!["--no-wait", "init", "--", "set", "Open_vSwitch", "."];
+        let settings = config.other_config.iter().map(|(k, v)| format!("other_config:{k}={v}"));
+        let settings: Vec<String> = settings.collect();
+        init.extend(settings.iter().map(String::as_str));
+        let init = if settings.is_empty() { &init[..2] } else { &init[..] };
+        vsctl(dir.path(), init)?;
+        let program = match config.build {
+            Build::Plain => "/usr/lib/openvswitch-switch/ovs-vswitchd",
+            Build::Dpdk => "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk",
+        };
+        let (ctl, log) = (path("v.ctl"), path("v.log"));
+        let args = [remote, format!("--unixctl={ctl}"), format!("--log-file={log}")];
+        let vswitchd = spawn(config.netns, program, &args)?;
+        let ovs = Ovs { vswitchd, _database: database, dir };
+        let bridge = ["add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev"];
+        ovs.vsctl(&[&bridge, config.bridge].concat())?;
+        Ok(ovs)
+    }
+
+    /// Runs `ovs-vsctl` and waits until the daemon has done what it says.
+    ///
+    /// # Errors
+    /// It is refused, or the daemon does not follow.
+    pub fn vsctl(&self, args: &[&str]) -> Result<String> {
+        let limit = format!("--timeout={}", START_LIMIT.as_secs());
+        let said = vsctl(self.dir.path(), &[&[limit.as_str()], args].concat());
+        said.with_context(|| format!("its log ends: {}", self.log_end()))
+    }
+
+    /// Runs `ovs-appctl`.
+    ///
+    /// # Errors
+    /// The daemon refuses.
+    pub fn appctl(&self, args: &[&str]) -> Result<String> {
+        let ctl = self.dir.path().join("v.ctl");
+        output(Command::new("ovs-appctl").arg("-t").arg(ctl).args(args))
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.vswitchd.pid()
+    }
+
+    /// Adds a port that plays a capture file from memory, by DPDK.
+    ///
+    /// # Errors
+    /// DPDK has too few buffers for the file, or no driver `net_pcap`.
+    pub fn add_pcap(&self, name: &str, file: &Path) -> Result<()> {
+        let device = format!(
+            "options:dpdk-devargs=net_pcap_{name},rx_pcap={},infinite_rx=1",
+            file.display()
+        );
+        let add = ["add-port", BRIDGE, name, "--", "set", "interface", name, "type=dpdk", &device];
+        self.vsctl(&add)?;
+        let error = self.vsctl(&["get", "interface", name, "error"])?;
+        anyhow::ensure!(error.trim() == "[]", "{name}: {}", error.trim());
+        Ok(())
+    }
+
+    /// Frames that its polling threads received since [`Ovs::clear_received`].
+    ///
+    /// # Errors
+    /// The daemon does not answer.
+    pub fn received(&self) -> Result<u64> {
+        let shown = self.appctl(&["dpif-netdev/pmd-stats-show"])?;
+        let first = shown.lines().find_map(|line| line.trim().strip_prefix("packets received:"));
+        Ok(first.context("no polling thread")?.trim().parse()?)
+    }
+
+    /// Starts counting from nothing.
+    ///
+    /// # Errors
+    /// The daemon does not answer.
+    pub fn clear_received(&self) -> Result<()> {
+        self.appctl(&["dpif-netdev/pmd-stats-clear"]).map(drop)
+    }
+
+    /// Addresses learned.
+    ///
+    /// # Errors
+    /// The daemon does not answer.
+    pub fn n_learned(&self) -> Result<usize> {
+        Ok(self.appctl(&["fdb/show", BRIDGE])?.lines().count().saturating_sub(1))
+    }
+
+    fn log_end(&self) -> String {
+        let log = fs::read_to_string(self.dir.path().join("v.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(5)..].join("; ")
+    }
+}
+
+impl Switch for Ovs {
+    fn add_port(&self, name: &str, attach: Attach) -> Result<()> {
+        let kind = match attach {
+            Attach::System => "type=system",
+            Attach::Tap => "type=tap",
+        };
+        self.vsctl(&["add-port", BRIDGE, name, "--", "set", "interface", name, kind])?;
+        Ok(())
+    }
+}
+
+fn vsctl(dir: &Path, args: &[&str]) -> Result<String> {
+    let db = format!("--db=unix:{}", dir.join("db.sock").display());
+    output(Command::new("ovs-vsctl").env("OVS_RUNDIR", dir).arg(db).args(args))
+}
+
+/// Huge pages, which DPDK needs, for as long as this lives.
+pub struct HugePages {
+    before: String,
+}
+
+const NR_HUGEPAGES: &str = "/proc/sys/vm/nr_hugepages";
+/// Enough for 1 GiB of packet buffers, with room, in pages of 2 MiB.
+const N_PAGES: u64 = 1200;
+
+impl HugePages {
+    /// Reserves what is missing.
+    ///
+    /// # Errors
+    /// Not root, or too little memory.
+    pub fn reserve() -> Result<HugePages> {
+        let before = fs::read_to_string(NR_HUGEPAGES)?.trim().to_string();
+        if before.parse::<u64>()? < N_PAGES {
+            fs::write(NR_HUGEPAGES, N_PAGES.to_string()).context("huge pages need root")?;
+        }
+        let got: u64 = fs::read_to_string(NR_HUGEPAGES)?.trim().parse()?;
+        let pages = HugePages { before };
+        anyhow::ensure!(got >= N_PAGES, "{got} huge pages of 2 MiB (needed: {N_PAGES})");
+        let mounts = fs::read_to_string("/proc/mounts")?;
+        if !mounts.lines().any(|line| line.contains(" hugetlbfs ")) {
+            fs::create_dir_all("/dev/hugepages")?;
+            run("mount", &["-t", "hugetlbfs", "none", "/dev/hugepages"])?;
+        }
+        Ok(pages)
+    }
+}
+
+impl Drop for HugePages {
+    fn drop(&mut self) {
+        let _ = fs::write(NR_HUGEPAGES, &self.before);
+    }
+}

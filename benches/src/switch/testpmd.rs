@@ -1,0 +1,67 @@
+//! DPDK's testpmd, which moves frames from port to port and looks at none: the generator's ceiling.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{Running, daemon_in};
+
+/// What it needs to hold a file in memory: as many buffers as Open vSwitch reserves.
+const N_BUFFERS: &str = "--total-num-mbufs=262144";
+
+/// Frames per second between two capture files in `io` mode, over both ports, on `cpu`.
+///
+/// # Errors
+/// It does not start, or reports no rate within `limit`.
+pub fn io_rate(files: [&Path; 2], cpu: usize, limit: Duration) -> Result<f64> {
+    let main = usize::from(cpu == 0);
+    let mut command = daemon_in(None, "dpdk-testpmd");
+    command.args(["-l", &format!("{main},{cpu}"), "--main-lcore", &main.to_string()]);
+    command.args(["--no-pci", "--in-memory", "--socket-mem", "1024"]);
+    for (no, file) in files.iter().enumerate() {
+        command.arg(format!("--vdev=net_pcap{no},rx_pcap={},infinite_rx=1", file.display()));
+    }
+    command.args(["--", "--nb-cores=1", "--forward-mode=io", "--stats-period", "1", N_BUFFERS]);
+    let mut testpmd = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::null()))?;
+    let stdout = testpmd.child().stdout.take().context("no standard output")?;
+    let deadline = Instant::now() + limit;
+    let mut rates = Vec::new();
+    for line in BufReader::new(stdout).lines() {
+        // A line a port each second: the first two are of no full second.
+        if let Some(rate) = rx_pps(&line?) {
+            rates.push(rate);
+        }
+        if Instant::now() >= deadline {
+            break;
+        }
+    }
+    let seconds = rates.len() / 2;
+    if seconds < 2 {
+        bail!("dpdk-testpmd reports no rate: too few huge pages for the file?");
+    }
+    let sum: f64 = rates[2..seconds * 2].iter().sum();
+    Ok(sum / (seconds - 1) as f64)
+}
+
+/// Of `  Rx-pps:      1234          Rx-bps: …`.
+fn rx_pps(line: &str) -> Option<f64> {
+    let rest = line.trim().strip_prefix("Rx-pps:")?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_read_from_a_line_of_statistics() {
+        assert_eq!(
+            rx_pps("  Rx-pps:     23000001          Rx-bps:  11040000480"),
+            Some(23_000_001.0)
+        );
+        assert_eq!(rx_pps("  Tx-pps:     1          Tx-bps:  2"), None);
+    }
+}
