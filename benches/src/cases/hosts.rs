@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::fs;
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -124,8 +125,7 @@ fn measure(switch: Contestant, attach: Attach, options: &Options) -> Result<Samp
         }
         lab.host(host)?.steer(HOST_IF, &options.rps)?;
     }
-    let (client, server) = (lab.host(0)?, lab.host(1)?);
-    let to = ip_of(1);
+    let (client, to) = (lab.host(0)?, ip_of(1));
     let reach = || client.run("ping", &["-c", "1", "-W", "1", &to]).ok();
     wait_for("answer to a ping", REACH_LIMIT, reach)?;
     let steal = Steal::now();
@@ -133,14 +133,13 @@ fn measure(switch: Contestant, attach: Attach, options: &Options) -> Result<Samp
     let said = client.run("ping", &["-q", "-f", "-c", N_PINGS, &to])?;
     let ping_avg_us = average_us(&said).with_context(|| format!("ping said {said:?}"))?;
     let steal_percent = steal.percent_since();
-    drop((running, server));
     Ok(Sample { round: 0, switch, gbits, retransmits, ping_avg_us, steal_percent })
 }
 
 /// One TCP stream from host 0 to host 1: Gbit/s received, and segments sent again.
 fn stream(lab: &Lab, measure: Duration) -> Result<(f64, u64)> {
     let mut command = daemon_in(Some(&lab.host(1)?.name), "iperf3");
-    command.args(["-4", "-s"]).stdout(std::process::Stdio::null());
+    command.args(["-4", "-s"]).stdout(Stdio::null()).stderr(Stdio::null());
     let server = Running::start(&mut command)?;
     // Port 5201 in state LISTEN, in the namespace of that process (proc(5), `/proc/net/tcp`).
     let table = format!("/proc/{}/net/tcp", server.pid());

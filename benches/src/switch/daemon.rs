@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Attach, BRIDGE, Switch};
+use super::{Attach, BRIDGE, Switch, n_learned};
 use crate::process::{Running, daemon_in, output, run};
 
 const READY_LIMIT: Duration = Duration::from_secs(10);
@@ -89,7 +89,7 @@ impl Daemon {
     /// # Errors
     /// It does not answer.
     pub fn n_learned(&self) -> Result<usize> {
-        Ok(self.ofctl(&["fdb/show", BRIDGE])?.lines().count().saturating_sub(1))
+        n_learned(&self.ofctl(&["fdb/stats-show", BRIDGE])?)
     }
 
     /// Resident memory, MiB.

@@ -5,7 +5,7 @@ mod daemon;
 mod ovs;
 mod testpmd;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 pub use bridge::LinuxBridge;
 pub use daemon::Daemon;
@@ -31,4 +31,26 @@ pub trait Switch {
     /// # Errors
     /// The switch refuses it.
     fn add_port(&self, name: &str, attach: Attach) -> Result<()>;
+}
+
+/// Addresses in the forwarding database, of what `fdb/stats-show` prints; both switches print it alike.
+fn n_learned(stats: &str) -> Result<usize> {
+    let line = stats.lines().find_map(|line| {
+        line.trim().strip_prefix("Current/maximum MAC entries in the table:")?.split('/').next()
+    });
+    Ok(line.with_context(|| format!("fdb/stats-show says {stats:?}"))?.trim().parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_addresses_is_read() {
+        let stats = "Statistics for bridge \"br0\":\n  \
+                     Current/maximum MAC entries in the table: 3/8192\n  \
+                     Current static MAC entries in the table : 0\n";
+        assert_eq!(n_learned(stats).unwrap(), 3);
+        assert!(n_learned("").is_err());
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use super::{Attach, BRIDGE, Switch};
+use super::{Attach, BRIDGE, Switch, n_learned};
 use crate::process::{Running, daemon_in, output, run, wait_for};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -150,7 +150,7 @@ impl Ovs {
     /// # Errors
     /// The daemon does not answer.
     pub fn n_learned(&self) -> Result<usize> {
-        Ok(self.appctl(&["fdb/show", BRIDGE])?.lines().count().saturating_sub(1))
+        n_learned(&self.appctl(&["fdb/stats-show", BRIDGE])?)
     }
 
     fn log_end(&self) -> String {
