@@ -2,7 +2,9 @@
 //!
 //! A library, so that tests run a whole switch inside one process; `main.rs` is thin.
 
+pub mod appctl;
 pub mod config;
 pub mod log;
+pub mod netlink;
 pub mod rpc;
 pub mod switch;

@@ -102,7 +102,7 @@ impl Log {
         let _ = tracing::subscriber::set_global_default(subscriber);
     }
 
-    /// Writes to a file too, from its end on, and no longer to the console.
+    /// Writes to a file too, from its end on.
     ///
     /// # Errors
     /// The file cannot be opened.
@@ -111,9 +111,12 @@ impl Log {
         let mut sink = self.sink();
         sink.path = Some(path.to_owned());
         sink.file = Some(file);
-        drop(sink);
-        self.set(None, Some(Destination::Console), Level::Off);
         Ok(())
+    }
+
+    /// Writes no longer to the console.
+    pub fn console_off(&self) {
+        self.set(None, Some(Destination::Console), Level::Off);
     }
 
     /// Opens the file anew, after it was rotated. Nothing happens without one.

@@ -58,6 +58,7 @@ fn options() {
 fn a_list_is_aligned_as_that_of_open_vswitch() {
     let log = Log::default();
     log.log_to(&tempfile::tempdir().unwrap().path().join("log")).unwrap();
+    log.console_off();
     let list = log.list();
     let lines: Vec<&str> = list.lines().take(3).collect();
     assert_eq!(lines[0], "                 console    syslog    file");
@@ -71,6 +72,7 @@ fn lines_of_the_file_survive_rotation() {
     let (path, old) = (folder.path().join("log"), folder.path().join("log.1"));
     let log = Arc::new(Log::default());
     log.log_to(&path).unwrap();
+    log.console_off();
     let subscriber = tracing_subscriber::registry().with(LogLayer(log.clone()));
     tracing::subscriber::with_default(subscriber, || {
         tracing::info!(target: "bridge", port = 7, "first\nline");

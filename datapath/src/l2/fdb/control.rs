@@ -65,6 +65,18 @@ impl Fdb {
         n_removed
     }
 
+    /// Removes all learned entries; how many. Static ones stay, as with `fdb/flush` of Open vSwitch.
+    pub fn flush_learned(&self) -> usize {
+        let mut n_removed = 0;
+        self.for_each(|writer, slot, _, value| {
+            if !value.is_static() {
+                self.remove_slot(writer, slot, value);
+                n_removed += 1;
+            }
+        });
+        n_removed
+    }
+
     /// Removes what was not used for the ageing time; how many. To be called about once a second.
     pub fn expire(&self, now_s: u32) -> usize {
         let Some(cutoff_s) = now_s.checked_sub(self.aging_s.load(Ordering::Relaxed)) else {

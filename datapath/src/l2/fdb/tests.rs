@@ -140,6 +140,7 @@ fn flush_takes_what_fits_port_and_vlan() {
         fdb
     };
     assert_eq!(filled().flush(None, None), 2001);
+    assert_eq!(filled().flush_learned(), 2000);
     assert_eq!(filled().flush(Some(port(2)), None), 1001);
     assert_eq!(filled().flush(None, Some(vid(0))), 1000);
     let fdb = filled();

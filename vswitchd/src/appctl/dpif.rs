@@ -1,0 +1,123 @@
+//! `dpif/show`, `dpctl/show`: the ports as the datapath has them.
+
+use std::fmt::Write as _;
+
+use datapath::PortCounters;
+
+use super::view::{PortView, SwitchView};
+use super::{AppctlError, Context, Output};
+
+/// The datapath's name in Open vSwitch's tools: type and name of its userspace datapath.
+const DATAPATH: &str = "netdev@ovs-netdev";
+
+/// `dpif/show`
+pub fn show(context: &mut Context<'_>, _: &[String]) -> Result<Output, AppctlError> {
+    let mut text = format!("{DATAPATH}: hit:{} missed:0\n", n_hits(context.switch));
+    for bridge in context.switch.bridges() {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {}:", bridge.name);
+        for port in &bridge.ports {
+            let no = port.no.map_or_else(|| "none".to_owned(), |no| no.to_string());
+            let _ = writeln!(
+                text,
+                "    {} {}/{no}: ({}{})",
+                port.name,
+                port.ofport.get(),
+                port.kind,
+                options(port)
+            );
+        }
+    }
+    Ok(Output::Text(text))
+}
+
+/// `dpctl/show [-s] [DP...]`
+pub fn dpctl_show(context: &mut Context<'_>, params: &[String]) -> Result<Output, AppctlError> {
+    let is_option = |param: &&String| matches!(param.as_str(), "-s" | "--statistics");
+    let with_counters = params.iter().any(|param| is_option(&param));
+    let mut named = params.iter().filter(|param| !is_option(param));
+    if let Some(other) = named.find(|dp| !matches!(dp.as_str(), DATAPATH | "ovs-netdev")) {
+        return Err(AppctlError::NoDatapath(other.clone()));
+    }
+    let mut text = format!(
+        "{DATAPATH}:\n  lookups: hit:{} missed:0 lost:0\n  flows: 0\n",
+        n_hits(context.switch)
+    );
+    let bridges = context.switch.bridges();
+    let mut ports: Vec<_> = bridges.iter().flat_map(|bridge| &bridge.ports).collect();
+    ports.retain(|port| port.no.is_some());
+    ports.sort_by_key(|port| port.no);
+    for port in ports {
+        let no = port.no.map_or(0, datapath::PortNo::get);
+        // Writing to a string does not fail.
+        let _ = write!(text, "  port {no}: {}", port.name);
+        let _ = match (port.kind.as_str(), port.options.is_empty()) {
+            ("system", true) => writeln!(text),
+            (kind, _) => writeln!(text, " ({kind}{})", options(port)),
+        };
+        if with_counters {
+            text.push_str(&counters(port));
+        }
+    }
+    Ok(Output::Text(text))
+}
+
+/// `: key=value, key=value`, or nothing.
+fn options(port: &PortView) -> String {
+    let pairs: Vec<String> = port.options.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    if pairs.is_empty() { String::new() } else { format!(": {}", pairs.join(", ")) }
+}
+
+fn counters(port: &PortView) -> String {
+    let sum = |read: fn(&PortCounters) -> u64| port.stats.sum(read);
+    let dropped = |side| -> u64 {
+        port.drops().into_iter().filter(|(at, ..)| *at == side).map(|(.., n)| n).sum()
+    };
+    format!(
+        "    RX packets:{} errors:0 dropped:{} overruns:{} frame:0\n    \
+         TX packets:{} errors:0 dropped:{} aborted:0 carrier:0\n    collisions:0\n    \
+         RX bytes:{}{}  TX bytes:{}{}\n",
+        sum(|c| c.rx_packets.get()),
+        dropped(super::view::Side::Rx),
+        sum(|c| c.rx_missed.get()),
+        sum(|c| c.tx_packets.get()),
+        dropped(super::view::Side::Tx),
+        sum(|c| c.rx_bytes.get()),
+        human(sum(|c| c.rx_bytes.get())),
+        sum(|c| c.tx_bytes.get()),
+        human(sum(|c| c.tx_bytes.get())),
+    )
+}
+
+/// ` (1.2 KiB)`, or nothing below a kibibyte.
+fn human(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["TiB", "GiB", "MiB", "KiB"];
+    let unit = (0..4).find(|i| bytes >> (10 * (4 - i)) > 0);
+    let Some(i) = unit else { return String::new() };
+    let tenths = (u128::from(bytes) * 10) >> (10 * (4 - i));
+    format!(" ({}.{} {})", tenths / 10, tenths % 10, UNITS[i])
+}
+
+/// Frames that the datapath has decided about. Nothing misses: NORMAL needs no flow to be installed.
+fn n_hits(switch: &dyn SwitchView) -> u64 {
+    switch.threads().iter().map(|thread| thread.packets).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_for_people() {
+        for (bytes, text) in [
+            (0, ""),
+            (1023, ""),
+            (1024, " (1.0 KiB)"),
+            (1536, " (1.5 KiB)"),
+            (1 << 20, " (1.0 MiB)"),
+            (u64::MAX, " (16777215.9 TiB)"),
+        ] {
+            assert_eq!(human(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What commands see of the switch.
+
+use std::sync::Arc;
+
+use datapath::engine::ThreadReport;
+use datapath::l2::fdb::Fdb;
+use datapath::view::PortStats;
+use datapath::{DropReason, PortNo};
+
+use crate::config::OfPort;
+
+/// The switch, as far as commands need it.
+pub trait SwitchView {
+    /// The bridges, sorted by name.
+    fn bridges(&self) -> Vec<BridgeView>;
+
+    /// What poll threads did.
+    fn threads(&self) -> Vec<ThreadReport>;
+
+    /// The time by which the forwarding databases go, seconds since the engine's start.
+    fn now_s(&self) -> u32;
+
+    /// `vswitch/show`: the parameters and the result as `ofctl` knows them.
+    ///
+    /// # Errors
+    /// One line, without newline.
+    fn show(&self, params: &[String]) -> Result<String, String>;
+
+    /// `vswitch/transact`: the parameters and the result as `ofctl` knows them.
+    ///
+    /// # Errors
+    /// One line, without newline: nothing was done.
+    fn transact(&mut self, params: &[String]) -> Result<String, String>;
+}
+
+/// A bridge.
+#[derive(Clone)]
+pub struct BridgeView {
+    /// Its name.
+    pub name: String,
+    /// Where addresses are.
+    pub fdb: Arc<Fdb>,
+    /// Its ports, sorted by name.
+    pub ports: Vec<PortView>,
+}
+
+/// A port.
+#[derive(Clone)]
+pub struct PortView {
+    /// Its name.
+    pub name: String,
+    /// Its OpenFlow number.
+    pub ofport: OfPort,
+    /// Its number in the datapath; `None` for a port whose device is missing.
+    pub no: Option<PortNo>,
+    /// Its type in the datapath, in Open vSwitch's words: an `internal` port is a `tap`.
+    pub kind: String,
+    /// Further keys that say how it is attached.
+    pub options: Vec<(String, String)>,
+    /// Its counters.
+    pub stats: Arc<PortStats>,
+}
+
+impl BridgeView {
+    /// The port by its number in the datapath.
+    #[must_use]
+    pub fn port_no(&self, no: PortNo) -> Option<&PortView> {
+        self.ports.iter().find(|port| port.no == Some(no))
+    }
+}
+
+/// On which side of a port a frame was lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// It had been received there.
+    Rx,
+    /// It was to be sent there.
+    Tx,
+}
+
+impl Side {
+    /// Its word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Side::Rx => "rx",
+            Side::Tx => "tx",
+        }
+    }
+}
+
+impl PortView {
+    /// Every reason for which frames were lost, with their number.
+    #[must_use]
+    pub fn drops(&self) -> Vec<(Side, DropReason, u64)> {
+        let count = |side, reason| match side {
+            Side::Rx => self.stats.sum(|c| c.rx_drops(reason)),
+            Side::Tx => self.stats.sum(|c| c.tx_drops(reason)),
+        };
+        let sides = [Side::Rx, Side::Tx].into_iter();
+        let all = sides.flat_map(|side| DropReason::ALL.iter().map(move |reason| (side, *reason)));
+        all.map(|(side, reason)| (side, reason, count(side, reason))).filter(|d| d.2 > 0).collect()
+    }
+}
