@@ -7,8 +7,10 @@ use packet::{IpProto, Layers};
 
 use crate::frame::{Checksum, Frame, Offload};
 
-/// Byte offset of SCTP's checksum, a CRC32c of four bytes (RFC 9260 §3.1).
-const SCTP_CHECKSUM_OFFSET: u16 = 8;
+/// Byte offset of SCTP's checksum, a CRC32c (RFC 9260 §3.1).
+pub(super) const SCTP_CHECKSUM_OFFSET: u16 = 8;
+/// Bytes of SCTP's header, of which the checksum is the end.
+pub(super) const SCTP_HEADER_LEN: usize = 12;
 
 /// Finishes the frame's checksum, if it is unfinished. `false`, and nothing changed, if the field
 /// lies outside the frame.
@@ -47,10 +49,10 @@ fn complete_sum(data: &mut [u8], start: usize, offset: u16) -> Option<()> {
 
 fn complete_crc(data: &mut [u8], start: usize) -> Option<()> {
     let message = data.get_mut(start..)?;
-    let at = usize::from(SCTP_CHECKSUM_OFFSET);
-    message.get_mut(at..at + 4)?.fill(0);
+    let field = usize::from(SCTP_CHECKSUM_OFFSET)..SCTP_HEADER_LEN;
+    message.get_mut(field.clone())?.fill(0);
     let crc = crc32c(message);
-    message.get_mut(at..at + 4)?.copy_from_slice(&crc.to_le_bytes());
+    message.get_mut(field)?.copy_from_slice(&crc.to_le_bytes());
     Some(())
 }
 

@@ -19,6 +19,7 @@ use core::num::NonZeroU16;
 
 use packet::{Fragment, IpProto, Layers, tcp, udp};
 
+use super::checksum::{SCTP_CHECKSUM_OFFSET, SCTP_HEADER_LEN};
 use super::layout::{self, Layout};
 use crate::drop_reason::DropReason;
 use crate::frame::{Checksum, Frame, Gso, GsoKind, Offload};
@@ -90,7 +91,7 @@ fn parse_gso(gso_type: u8, size: u16) -> Option<Gso> {
 }
 
 /// Whether a checksum may be written at `start + offset`: within the frame, behind the network
-/// header, and in TCP and UDP headers nowhere but in their checksum field.
+/// header, and in TCP, UDP and SCTP headers nowhere but in their checksum field.
 fn may_complete(frame: &[u8], start: u16, offset: u16) -> bool {
     let start = usize::from(start);
     let Some(layers) = Layers::parse(frame) else { return false };
@@ -102,6 +103,9 @@ fn may_complete(frame: &[u8], start: u16, offset: u16) -> bool {
         Some(ip) if ip.l4 == start => match ip.proto {
             IpProto::TCP => offset == tcp::CHECKSUM_OFFSET,
             IpProto::UDP => offset == udp::CHECKSUM_OFFSET,
+            IpProto::SCTP => {
+                offset == SCTP_CHECKSUM_OFFSET && start + SCTP_HEADER_LEN <= frame.len()
+            }
             _ => true,
         },
         Some(ip) => start >= ip.l4 + MIN_UPPER_LEN,

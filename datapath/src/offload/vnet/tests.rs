@@ -180,6 +180,16 @@ fn what_is_not_ip_may_have_a_checksum_behind_its_tags() {
 }
 
 #[test]
+fn sctp_needs_room_for_four_bytes() {
+    let mut frame = Recipe::plain(0).build();
+    frame[23] = IpProto::SCTP.0;
+    let request = header(1, 0, [0, 0, 34, 8]);
+    assert!(parse(&request, &frame[..46]).is_ok());
+    assert_eq!(parse(&request, &frame[..45]), BAD);
+    assert_eq!(parse(&header(1, 0, [0, 0, 34, 2]), &frame), BAD);
+}
+
+#[test]
 fn fragmentation_of_udp_is_refused() {
     let frame = Recipe { upper: Upper::Udp, ..Recipe::plain(3000) }.unfinished_bytes();
     assert!(parse(&header(1, 5, [0, 1472, 34, 6]), &frame).is_ok());

@@ -1,0 +1,84 @@
+//! What each fuzz target does with its input.
+//!
+//! The test `corpora` compiles this file too and replays the committed seeds on the stable toolchain,
+//! so a target cannot rot unseen. Each function panics when a promise of the code is broken.
+
+use std::cell::RefCell;
+
+use datapath::frame::{Frame, FrameMemory, FramePool};
+use datapath::netdev::TxCaps;
+use datapath::offload::{self, Limits, vnet};
+use datapath::{DropReason, PortCounters};
+use packet::arp::ArpMessage;
+use packet::icmp::IcmpHeader;
+use packet::ipv4::Ipv4Header;
+use packet::ipv6::Ipv6Header;
+use packet::layers::{Layers, MAX_TAGS};
+use packet::tcp::TcpHeader;
+use packet::udp::UdpHeader;
+
+/// A fuzz target: its name, which is also the folder of its seeds, and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[("layers", layers), ("offload", offload)];
+
+/// The input is a frame. Offsets are within it, in order, and name headers that parse.
+pub fn layers(frame: &[u8]) {
+    let Some(layers) = Layers::parse(frame) else {
+        assert!(frame.len() < 14 + 4 * MAX_TAGS, "only a short frame has no layers");
+        return;
+    };
+    assert_eq!(layers.l3, 14 + 4 * layers.n_tags);
+    let packet = &frame[layers.l3..];
+    let _ = ArpMessage::parse(packet).map(|arp| arp.is_gratuitous(arp.sender_mac));
+    let Some(ip) = layers.ip else { return };
+    assert!(Ipv4Header::parse(packet).is_some() != Ipv6Header::parse(packet).is_some());
+    assert!(layers.l3 + 20 <= ip.l4);
+    let upper = &frame[ip.l4..];
+    if let Some(tcp) = TcpHeader::parse(upper) {
+        assert!((20..=upper.len()).contains(&tcp.header_len()));
+    }
+    assert_eq!(UdpHeader::parse(upper).is_some(), upper.len() >= 8);
+    assert_eq!(IcmpHeader::parse(upper).is_some(), upper.len() >= 4);
+}
+
+thread_local! {
+    static POOL: RefCell<Option<FramePool>> = const { RefCell::new(None) };
+}
+
+/// The input is a virtio-net header and a frame. What is accepted survives a round trip, and an
+/// output that can do nothing itself gets finished frames with all of the payload.
+pub fn offload(input: &[u8]) {
+    let Some((header, bytes)) = input.split_first_chunk() else { return };
+    let Ok(work) = vnet::parse(header, bytes) else { return };
+    POOL.with_borrow_mut(|pool| {
+        let pool = pool.get_or_insert_with(|| {
+            FramePool::new(FrameMemory::new(4, 4).unwrap_or_else(|e| panic!("{e}")))
+        });
+        let Some(mut frame) = pool.from_bytes(bytes) else { return };
+        frame.set_offload(work);
+        assert_eq!(vnet::parse(&vnet::emit(&frame), bytes), Ok(work));
+        finish(frame, pool);
+    });
+}
+
+fn finish(frame: Frame, pool: &mut FramePool) {
+    let limits = Limits { caps: TxCaps::default(), mtu: u32::MAX };
+    let counters = PortCounters::default();
+    let (len, work) = (frame.len(), *frame.offload());
+    let (mut n_sent, mut n_bytes) = (0, 0);
+    offload::fit(frame, &limits, pool, &counters, &mut |pool, frame| {
+        assert!(offload::fits(&frame, &limits) && frame.offload().is_done());
+        n_sent += 1;
+        n_bytes += frame.len();
+        pool.put(frame);
+    });
+    let drops: u64 = DropReason::ALL.iter().map(|reason| counters.tx_drops(*reason)).sum();
+    assert_eq!(1 + counters.segments.get(), n_sent + drops);
+    assert_eq!(drops, counters.tx_drops(DropReason::SegmentFailed), "no other reason is left");
+    match work.gso {
+        Some(_) => assert!(drops == 1 || n_sent > 1 && n_bytes > len),
+        None => assert_eq!((n_sent, n_bytes), (1, len)),
+    }
+}
