@@ -3,7 +3,8 @@
 //! # Design
 //! A save writes a temporary file beside the file, syncs it, renames it over the file and syncs the
 //! folder: after a power failure the file holds the configuration before or after, whole. When a step
-//! fails, the old configuration stands, on disk too.
+//! fails, the old configuration stands, on disk too. The first half ([`Store::stage`]) finds a full
+//! disk; the second ([`Staged::commit`]) makes the new configuration count.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -101,46 +102,89 @@ impl Store {
         })
     }
 
-    /// Keeps a configuration; when this returns, it survives a power failure.
+    /// Writes a configuration beside the old one: a disk that is full or read-only is found out here,
+    /// before anything has changed.
     ///
     /// # Errors
-    /// A step failed: the disk is full or read-only, say. The old configuration stands.
-    pub fn save(&self, config: &Config) -> Result<(), StoreError> {
-        let Some(path) = &self.path else { return Ok(()) };
-        let temporary = beside(path, ".tmp");
-        let fail = |action| {
-            let path = path.clone();
-            move |source| StoreError::Write { path, action, source }
-        };
+    /// A step failed. The old configuration stands.
+    pub fn stage(&self, config: &Config) -> Result<Staged, StoreError> {
+        let Some(path) = &self.path else { return Ok(Staged(None)) };
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        make_folder(folder).map_err(fail("making its folder"))?;
-        let written = write_synced(&temporary, document::to_text(config).as_bytes());
-        if let Err(source) = written {
-            let _ = fs::remove_file(&temporary);
-            return Err(fail("writing a temporary file")(source));
+        make_folder(folder).map_err(fail(path, "making its folder"))?;
+        let files = Files {
+            path: path.clone(),
+            folder: folder.to_owned(),
+            temporary: beside(path, ".tmp"),
+        };
+        // Dropped on failure, it removes what was written.
+        let staged = Staged(Some(files));
+        if let Staged(Some(files)) = &staged {
+            write_synced(&files.temporary, document::to_text(config).as_bytes())
+                .map_err(fail(path, "writing a temporary file"))?;
         }
+        Ok(staged)
+    }
+
+    /// Keeps a configuration; when this returns, it survives a power failure.
+    ///
+    /// # Errors
+    /// A step failed. The old configuration stands.
+    pub fn save(&self, config: &Config) -> Result<(), StoreError> {
+        self.stage(config)?.commit()
+    }
+}
+
+/// A configuration that is written, but does not count yet. Dropped, it is forgotten.
+#[derive(Debug)]
+#[must_use]
+pub struct Staged(Option<Files>);
+
+#[derive(Debug)]
+struct Files {
+    path: PathBuf,
+    folder: PathBuf,
+    temporary: PathBuf,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(files) = &self.0 {
+            let _ = fs::remove_file(&files.temporary);
+        }
+    }
+}
+
+impl Staged {
+    /// Puts the configuration in the place of the old one; when this returns, it survives a power
+    /// failure.
+    ///
+    /// # Errors
+    /// A step failed. The old configuration stands.
+    pub fn commit(self) -> Result<(), StoreError> {
+        let Some(Files { path, folder, temporary }) = &self.0 else { return Ok(()) };
         let old = keep_old(path);
-        if let Err(source) = fs::rename(&temporary, path) {
-            let _ = fs::remove_file(&temporary);
-            return Err(fail("renaming")(source));
-        }
+        fs::rename(temporary, path).map_err(fail(path, "renaming"))?;
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        if let Err(source) = synced {
+        synced.map_err(|source| {
             // The rename may or may not last; put the old file back, so that it stands for sure now.
             let _ = match old {
                 Ok(Some(bytes)) => {
-                    write_synced(&temporary, &bytes).and_then(|()| fs::rename(&temporary, path))
+                    write_synced(temporary, &bytes).and_then(|()| fs::rename(temporary, path))
                 }
                 Ok(None) => fs::remove_file(path),
                 Err(error) => Err(error),
             };
-            return Err(fail("syncing its folder")(source));
-        }
-        Ok(())
+            fail(path, "syncing its folder")(source)
+        })
     }
+}
+
+fn fail(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::Write { path, action, source }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -325,7 +325,7 @@ fn touches(verb: &Verb) -> Option<ObjectRef> {
     }
 }
 
-fn missing_bridge(config: &Config, name: &str) -> ConfigError {
+pub(crate) fn missing_bridge(config: &Config, name: &str) -> ConfigError {
     let hint = keys::nearest(name, config.bridges.keys().map(String::as_str));
     missing(ObjectRef::Bridge(name.to_owned()), hint)
 }

@@ -1,7 +1,9 @@
 //! From a port's type to the driver that serves it.
 
+use datapath::netdev::afpacket::Packet;
 use datapath::netdev::null::Null;
 use datapath::netdev::pcap::{Pcap, PcapConfig, Play};
+use datapath::netdev::tap::{AdminState, Lifetime, Tap, TapConfig};
 use datapath::netdev::{Netdev, NetdevError};
 use packet::MacAddr;
 
@@ -70,13 +72,37 @@ pub struct Drivers;
 impl PortOpener for Drivers {
     fn open(&mut self, request: &OpenRequest<'_>) -> Result<Opened, OpenError> {
         match request.settings.port_type() {
+            PortType::System => {
+                let netdev = Box::new(Packet::open(request.name, request.settings.n_rxq())?);
+                Ok(Opened { netdev, link: LinkOf::Kernel })
+            }
+            PortType::Tap => open_tap(request, AdminState::Up),
+            // As in Open vSwitch, the host sets up the interfaces that are its own.
+            PortType::Internal => open_tap(request, AdminState::AsIs),
             PortType::Pcap => open_pcap(request),
             PortType::Null => {
                 Ok(Opened { netdev: Box::new(Null), link: LinkOf::Virtual { mtu: ANY_MTU } })
             }
-            other => Err(OpenError::NoDriver(other.word())),
+            PortType::Dummy => Err(OpenError::NoDriver(PortType::Dummy.word())),
         }
     }
+}
+
+fn open_tap(request: &OpenRequest<'_>, admin_state: AdminState) -> Result<Opened, OpenError> {
+    let settings = request.settings;
+    let lifetime = match settings.persist {
+        Some(true) => Lifetime::Persistent,
+        _ => Lifetime::Transient,
+    };
+    let config = TapConfig {
+        n_queues: settings.n_rxq(),
+        mac: request.mac,
+        mtu: request.mtu,
+        lifetime,
+        admin_state,
+        ..TapConfig::new(request.name)
+    };
+    Ok(Opened { netdev: Box::new(Tap::open(&config)?), link: LinkOf::Kernel })
 }
 
 fn open_pcap(request: &OpenRequest<'_>) -> Result<Opened, OpenError> {

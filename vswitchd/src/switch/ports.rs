@@ -1,0 +1,259 @@
+//! What there is of a port: its number, its counters, its device.
+
+use std::sync::Arc;
+
+use datapath::PortNo;
+use datapath::engine::EngineError;
+use datapath::view::PortStats;
+use packet::MacAddr;
+
+use super::links::Link;
+use super::open::{LinkOf, OpenError, OpenRequest};
+use super::{Switch, SwitchError};
+use crate::config::PortSettings;
+
+/// What there is of a port.
+pub struct PortState {
+    /// Its number in the datapath.
+    pub no: PortNo,
+    /// Its counters.
+    pub stats: Arc<PortStats>,
+    /// Its device.
+    pub device: Device,
+}
+
+/// A port's device.
+#[derive(Clone, Debug)]
+pub enum Device {
+    /// In the engine.
+    Attached {
+        /// The driver's name.
+        driver: &'static str,
+        /// Its link.
+        link: LinkState,
+    },
+    /// Missing, or refusing.
+    Absent {
+        /// Why.
+        error: String,
+    },
+}
+
+/// What is known of a device's link.
+#[derive(Clone, Debug)]
+pub enum LinkState {
+    /// An interface of the kernel, in this network namespace.
+    Here(Link),
+    /// An interface that works, but is in another network namespace; what was known last.
+    Away(Option<Link>),
+    /// No interface: always up.
+    Virtual {
+        /// MTU, bytes.
+        mtu: u32,
+    },
+}
+
+/// MTU where the kernel could not be asked: that of Ethernet, bytes.
+const ETHERNET_MTU: u32 = 1500;
+
+impl LinkState {
+    /// Its interface, last known.
+    #[must_use]
+    pub fn interface(&self) -> Option<&Link> {
+        match self {
+            LinkState::Here(link) => Some(link),
+            LinkState::Away(link) => link.as_ref(),
+            LinkState::Virtual { .. } => None,
+        }
+    }
+
+    /// Number of its interface, in this network namespace.
+    #[must_use]
+    pub fn index(&self) -> Option<u32> {
+        match self {
+            LinkState::Here(link) => Some(link.index),
+            _ => None,
+        }
+    }
+
+    /// MTU, bytes.
+    #[must_use]
+    pub fn mtu(&self) -> u32 {
+        match self {
+            LinkState::Virtual { mtu } => *mtu,
+            other => other.interface().map_or(ETHERNET_MTU, |link| link.mtu),
+        }
+    }
+
+    /// Whether it is set up.
+    #[must_use]
+    pub fn is_admin_up(&self) -> bool {
+        match self {
+            LinkState::Here(link) => link.admin_up,
+            // Nobody can tell: the driver finds out.
+            LinkState::Away(_) | LinkState::Virtual { .. } => true,
+        }
+    }
+
+    /// Whether frames can pass.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        match self {
+            LinkState::Here(link) => link.admin_up && link.carrier,
+            LinkState::Away(_) | LinkState::Virtual { .. } => true,
+        }
+    }
+}
+
+impl PortState {
+    /// The link of its device, if it has one.
+    #[must_use]
+    pub fn link(&self) -> Option<&LinkState> {
+        match &self.device {
+            Device::Attached { link, .. } => Some(link),
+            Device::Absent { .. } => None,
+        }
+    }
+
+    /// Number of its interface, in this network namespace.
+    #[must_use]
+    pub fn index(&self) -> Option<u32> {
+        self.link()?.index()
+    }
+
+    /// MAC address of its interface.
+    #[must_use]
+    pub fn mac(&self) -> Option<MacAddr> {
+        Some(self.link()?.interface()?.mac)
+    }
+
+    pub(super) fn interface_mut(&mut self) -> Option<&mut Link> {
+        match &mut self.device {
+            Device::Attached { link: LinkState::Here(link), .. } => Some(link),
+            _ => None,
+        }
+    }
+}
+
+/// Why a port has no device.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFailed {
+    /// The device cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The engine refused it.
+    #[error(transparent)]
+    Attach(#[from] EngineError),
+}
+
+/// The settings that a device is opened with: a change of these opens it anew.
+pub(super) fn of_device(settings: &PortSettings) -> PortSettings {
+    PortSettings {
+        kind: Some(settings.port_type()),
+        driver: settings.driver,
+        n_rxq: settings.n_rxq,
+        persist: settings.persist,
+        file: settings.file.clone(),
+        repeat: settings.repeat,
+        rate: settings.rate,
+        ..PortSettings::default()
+    }
+}
+
+/// Which MAC address and MTU a device gets that the switch makes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Wishes {
+    pub mac: Option<MacAddr>,
+    pub mtu: Option<u32>,
+}
+
+impl Switch {
+    /// A port without a device yet.
+    pub(super) fn new_port(&mut self, name: &str) -> Result<PortState, SwitchError> {
+        let no = self.port_numbers.take().and_then(PortNo::new).ok_or_else(|| {
+            let limit = self.port_numbers.limit();
+            SwitchError::NoNumber { what: format!("port {name}"), limit }
+        })?;
+        let device = Device::Absent { error: "not opened yet".to_owned() };
+        Ok(PortState { no, stats: Arc::default(), device })
+    }
+
+    /// Opens a port's device and gives it to the engine; no frame passes until a snapshot names it.
+    /// The port must be in `ports`, without a device.
+    pub(super) fn attach(
+        &mut self,
+        name: &str,
+        settings: &PortSettings,
+        wishes: Wishes,
+    ) -> Result<(), OpenFailed> {
+        let Some(state) = self.ports.get(name) else { return Ok(()) };
+        let (no, stats) = (state.no, Arc::clone(&state.stats));
+        let request = OpenRequest { name, settings, mac: wishes.mac, mtu: wishes.mtu };
+        let opened = self.opener.open(&request)?;
+        let link = match opened.link {
+            LinkOf::Virtual { mtu } => LinkState::Virtual { mtu },
+            LinkOf::Kernel => match self.links.get(name).ok().flatten() {
+                Some(link) => LinkState::Here(link),
+                None => LinkState::Away(None),
+            },
+        };
+        let driver = opened.netdev.driver();
+        let affinity = settings.rxq_affinity.as_ref().map_or(&[][..], |affinity| affinity.pairs());
+        self.engine.attach(no, opened.netdev, stats, affinity)?;
+        if let Some(state) = self.ports.get_mut(name) {
+            state.device = Device::Attached { driver, link };
+        }
+        Ok(())
+    }
+
+    /// Gives a port's interface the MTU that its settings ask for; its number and old MTU, if that
+    /// changed anything.
+    pub(super) fn set_requested_mtu(
+        &mut self,
+        name: &str,
+        settings: &PortSettings,
+    ) -> Result<Option<(u32, u32)>, SwitchError> {
+        let link = self.ports.get_mut(name).and_then(|state| state.interface_mut());
+        let (Some(link), Some(mtu)) = (link, settings.mtu_request) else { return Ok(None) };
+        let (mtu, old) = (mtu.get(), link.mtu);
+        if mtu == old {
+            return Ok(None);
+        }
+        self.links.set_mtu(link.index, mtu).map_err(|source| SwitchError::Link {
+            name: name.to_owned(),
+            key: "mtu_request",
+            value: mtu.to_string(),
+            source,
+        })?;
+        link.mtu = mtu;
+        Ok(Some((link.index, old)))
+    }
+
+    /// Takes a port's device out of the engine and closes it. The published snapshot must not name it.
+    pub(super) fn detach(&mut self, name: &str, error: &str) {
+        let Some(state) = self.ports.get_mut(name) else { return };
+        state.device = Device::Absent { error: error.to_owned() };
+        let no = state.no;
+        drop(self.engine.detach(no));
+        // What a poll thread said of the old device must not hit the next one.
+        self.take_events();
+        self.gone.remove(&no);
+    }
+
+    /// Takes a port out of the snapshot, then its device out of the engine; what was learned on it is
+    /// forgotten, since its hosts may be elsewhere now.
+    pub(super) fn withdraw(&mut self, name: &str, error: &str) {
+        let Some(state) = self.ports.get_mut(name) else { return };
+        if matches!(state.device, Device::Absent { .. }) {
+            return;
+        }
+        state.device = Device::Absent { error: error.to_owned() };
+        let no = state.no;
+        self.publish();
+        self.detach(name, error);
+        let bridge = self.config.port(name).and_then(|(bridge, _)| self.bridges.get(bridge));
+        if let Some(bridge) = bridge {
+            bridge.fdb.flush(Some(no), None);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `show` as JSON.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::super::ports::Device;
+use super::super::{BridgeView, PortView, Switch};
+use super::counts::Counts;
+use crate::config::model::{DriverName, FailMode};
+use crate::config::value::Value as _;
+use crate::config::{OfPort, PortSettings, PortType};
+
+/// The bridges of these names.
+pub fn print(switch: &Switch, names: &[&str]) -> Json {
+    let bridges = names.iter().filter_map(|name| switch.bridge(name));
+    let bridges: Vec<Json> = bridges.map(|bridge| bridge_json(switch, bridge)).collect();
+    json!({ "bridges": bridges })
+}
+
+fn bridge_json(switch: &Switch, bridge: BridgeView<'_>) -> Json {
+    let ports: Vec<Json> =
+        switch.ports_of(bridge.name).map(|port| port_json(switch, &port)).collect();
+    json!({
+        "name": bridge.name,
+        "datapath_id": format!("{:016x}", switch.datapath_id(bridge.name, bridge.config)),
+        "fail_mode": bridge.config.settings.fail_mode.unwrap_or(FailMode::Standalone).word(),
+        "ports": ports,
+    })
+}
+
+fn port_json(switch: &Switch, port: &PortView<'_>) -> Json {
+    let settings = &port.config.settings;
+    let link = port.state.link();
+    let up_or_down = |up: bool| if up { "up" } else { "down" };
+    let (driver, error) = match &port.state.device {
+        Device::Attached { driver, .. } => (Some(*driver), None),
+        Device::Absent { error } => (None, Some(error)),
+    };
+    json!({
+        "name": port.name,
+        "ofport": port.config.ofport.map(OfPort::get),
+        "type": settings.port_type().word(),
+        "driver": driver,
+        "vlan_mode": settings.mode().word(),
+        "tag": settings.tag.map(|tag| tag.json()),
+        "trunks": settings.trunks.as_ref().map_or_else(|| json!([]), |trunks| trunks.json()),
+        "mac": port.state.mac().map(|mac| mac.to_string()),
+        "mtu": link.map(|link| link.mtu()),
+        "admin_state": up_or_down(link.is_some_and(|link| link.is_admin_up())),
+        "link_state": up_or_down(link.is_some_and(|link| link.is_up())),
+        "ifindex": port.state.index().unwrap_or(0),
+        "error": error,
+        "status": status(switch, port),
+        "statistics": statistics(port),
+    })
+}
+
+fn status(switch: &Switch, port: &PortView<'_>) -> Map<String, Json> {
+    let netdev = switch.engine().netdev(port.state.no);
+    let facts = netdev.map(|netdev| netdev.status()).unwrap_or_default();
+    let choice = port.state.link().and(driver_reason(&port.config.settings));
+    let choice = choice.map(|reason| ("driver_reason", reason.to_owned()));
+    facts.into_iter().chain(choice).map(|(key, value)| (key.to_owned(), value.into())).collect()
+}
+
+/// Why a `system` port has its driver.
+fn driver_reason(settings: &PortSettings) -> Option<&'static str> {
+    match (settings.port_type(), settings.driver) {
+        (PortType::System, None | Some(DriverName::Auto)) => {
+            Some("AF_PACKET serves every interface, and is the fastest driver of this version")
+        }
+        (PortType::System, Some(DriverName::Packet)) => Some("asked for by driver=packet"),
+        _ => None,
+    }
+}
+
+fn statistics(port: &PortView<'_>) -> Map<String, Json> {
+    let counts = Counts::of(&port.state.stats);
+    let drops: Map<String, Json> =
+        counts.drops.iter().map(|(reason, n)| (reason.name().to_owned(), (*n).into())).collect();
+    let named = counts.named.iter().map(|(key, value)| ((*key).to_owned(), (*value).into()));
+    named.chain([("drops".to_owned(), drops.into())]).collect()
+}
