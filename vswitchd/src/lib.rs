@@ -4,6 +4,7 @@
 
 pub mod appctl;
 pub mod config;
+pub mod daemon;
 pub mod log;
 pub mod netlink;
 pub mod rpc;

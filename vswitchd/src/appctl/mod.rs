@@ -20,6 +20,7 @@ mod error;
 mod fdb;
 mod pmd;
 mod process;
+mod switch;
 mod table;
 pub mod view;
 mod vlog;

@@ -1,0 +1,61 @@
+//! The switch, as commands see it.
+
+use datapath::engine::ThreadReport;
+
+use super::view::{BridgeView, PortView, SwitchView};
+use crate::config::value::Value as _;
+use crate::config::{OfPort, PortSettings, PortType};
+use crate::switch::{self, Switch};
+
+impl SwitchView for Switch {
+    fn bridges(&self) -> Vec<BridgeView> {
+        let bridges = Switch::bridges(self).map(|bridge| {
+            let mut ports: Vec<PortView> = self.ports_of(bridge.name).map(view_of).collect();
+            ports.sort_by(|a, b| a.name.cmp(&b.name));
+            BridgeView { name: bridge.name.to_owned(), fdb: bridge.fdb.clone(), ports }
+        });
+        bridges.collect()
+    }
+
+    fn threads(&self) -> Vec<ThreadReport> {
+        self.engine().threads()
+    }
+
+    fn now_s(&self) -> u32 {
+        self.engine().clock().now_s()
+    }
+
+    fn show(&self, params: &[String]) -> Result<String, String> {
+        Switch::show(self, params)
+    }
+
+    fn transact(&mut self, params: &[String]) -> Result<String, String> {
+        Switch::transact(self, params)
+    }
+}
+
+fn view_of(port: switch::PortView<'_>) -> PortView {
+    PortView {
+        name: port.name.to_owned(),
+        ofport: port.config.ofport.unwrap_or(OfPort::LOCAL),
+        no: port.state.link().is_some().then_some(port.state.no),
+        kind: kind(&port.config.settings).to_owned(),
+        options: options(&port.config.settings),
+        stats: port.state.stats.clone(),
+    }
+}
+
+/// The type that the datapath sees: an internal port is a TAP.
+fn kind(settings: &PortSettings) -> &'static str {
+    match settings.port_type() {
+        PortType::Internal => PortType::Tap.word(),
+        other => other.word(),
+    }
+}
+
+fn options(settings: &PortSettings) -> Vec<(String, String)> {
+    let mut options = Vec::new();
+    options.extend(settings.file.as_ref().map(|file| ("file".to_owned(), file.text())));
+    options.extend(settings.n_rxq.as_ref().map(|n| ("n_rxq".to_owned(), n.text())));
+    options
+}

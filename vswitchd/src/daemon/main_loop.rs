@@ -1,0 +1,136 @@
+//! The main loop: one thread that waits for clients, the kernel, poll threads, signals and time.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use super::signals::Signals;
+use crate::appctl::Appctl;
+use crate::log::Log;
+use crate::netlink::Monitor;
+use crate::rpc::Server;
+use crate::switch::Switch;
+
+const SIGNALS: Token = Token(0);
+const KERNEL: Token = Token(1);
+const ENGINE: Token = Token(2);
+/// The server's own, and all above.
+const SERVER: Token = Token(16);
+
+/// How often the switch ages and retries.
+const TICK_PERIOD: Duration = Duration::from_secs(1);
+
+/// Everything that the main loop drives.
+pub struct MainLoop {
+    poll: Poll,
+    switch: Switch,
+    log: Arc<Log>,
+    appctl: Appctl,
+    server: Server,
+    monitor: Monitor,
+    signals: Signals,
+    ticks_at: Instant,
+}
+
+impl MainLoop {
+    /// Listens, and watches everything else.
+    pub fn new(switch: Switch, log: Arc<Log>, socket: &Path) -> anyhow::Result<MainLoop> {
+        let poll = Poll::new().context("epoll")?;
+        let registry = poll.registry();
+        let signals = Signals::new(registry, SIGNALS).context("signals")?;
+        let monitor = Monitor::new().context("the kernel's interfaces cannot be followed")?;
+        let watch =
+            |fd: RawFd, token| registry.register(&mut SourceFd(&fd), token, Interest::READABLE);
+        watch(monitor.as_raw_fd(), KERNEL).context("the kernel's notifications")?;
+        watch(switch.engine().event_fd().as_raw_fd(), ENGINE).context("poll threads' events")?;
+        let server = Server::bind(socket, registry, SERVER)
+            .with_context(|| format!("control socket {}", socket.display()))?;
+        let now = Instant::now();
+        let appctl = Appctl::new(log.clone(), now);
+        let mut main_loop =
+            MainLoop { poll, switch, log, appctl, server, monitor, signals, ticks_at: now };
+        // The interfaces as they are now; and what happened while the switch opened its ports.
+        main_loop.follow_kernel();
+        main_loop.switch.on_engine_events();
+        Ok(main_loop)
+    }
+
+    /// Serves until someone asks it to stop.
+    pub fn run(&mut self) -> anyhow::Result<()> {
+        let mut events = Events::with_capacity(256);
+        loop {
+            let now = Instant::now();
+            let until_tick = self.ticks_at.saturating_duration_since(now);
+            let wait = if self.server.has_pending() { Duration::ZERO } else { until_tick };
+            match self.poll.poll(&mut events, Some(wait)) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                other => other.context("epoll")?,
+            }
+            for event in &events {
+                match event.token() {
+                    SIGNALS if self.take_signals() => return Ok(()),
+                    SIGNALS => {}
+                    KERNEL => self.follow_kernel(),
+                    ENGINE => self.switch.on_engine_events(),
+                    token => {
+                        self.server.ready(token, &mut self.appctl.dispatcher(&mut self.switch));
+                    }
+                }
+            }
+            self.server.run_pending(&mut self.appctl.dispatcher(&mut self.switch));
+            if self.server.is_exit_asked() {
+                return Ok(());
+            }
+            self.tick();
+        }
+    }
+
+    /// Takes the switch down. The server still holds the clients that asked for it.
+    pub fn stop(self) -> Server {
+        let MainLoop { switch, server, .. } = self;
+        drop(switch);
+        server
+    }
+
+    /// Whether to stop.
+    fn take_signals(&mut self) -> bool {
+        let asked = self.signals.take();
+        if asked.reopen {
+            reopen(&self.log);
+        }
+        asked.stop
+    }
+
+    fn follow_kernel(&mut self) {
+        match self.monitor.receive() {
+            Ok(events) => events.into_iter().for_each(|event| self.switch.on_link(event)),
+            Err(error) => tracing::warn!("the kernel's notifications cannot be read: {error}"),
+        }
+        self.appctl.count_netlink(self.monitor.take_count());
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if now < self.ticks_at {
+            return;
+        }
+        self.ticks_at = now + TICK_PERIOD;
+        self.switch.tick();
+        self.server.tick(now);
+        self.appctl.tick(&self.switch, self.server.n_clients(), now);
+    }
+}
+
+fn reopen(log: &Log) {
+    let reopened: io::Result<()> = log.reopen();
+    match reopened {
+        Ok(()) => tracing::info!(target: "vlog", "log reopened"),
+        Err(error) => tracing::warn!(target: "vlog", "the log file cannot be reopened: {error}"),
+    }
+}
