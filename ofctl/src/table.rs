@@ -212,7 +212,7 @@ The daemon knows the rest, and says what is allowed.",
     CommandSpec {
         name: "fdb/del",
         args: "BR VLAN MAC",
-        help: "Remove an entry from the forwarding database",
+        help: "Remove a static entry from the forwarding database",
         prints_state: false,
         ..INSPECTION
     },
@@ -231,7 +231,7 @@ The daemon knows the rest, and says what is allowed.",
     },
     CommandSpec {
         name: "fdb/stats-show",
-        args: "[BR]",
+        args: "BR",
         help: "Print counts of learned, expired, evicted and moved entries",
         ..INSPECTION
     },

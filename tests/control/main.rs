@@ -7,6 +7,7 @@
 )]
 
 mod clients;
+mod kernel;
 mod life;
 mod raw;
 mod words;
