@@ -259,7 +259,7 @@ Statistics for bridge \"br0\":
 #[test]
 fn ports_of_the_datapath() {
     let mut bed = Bed::new();
-    bed.switch.threads[0].packets = 1234;
+    bed.switch.bridges[0].ports[0].stats.of(0).rx_packets.add(1234);
     assert_eq!(
         bed.text("dpif/show"),
         "\

@@ -89,6 +89,8 @@ fn set_up_log(args: &Args) -> anyhow::Result<Arc<Log>> {
         log.console_off();
     }
     log.install();
+    // A panic in a handler is survived, and has to be found later.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(target: "vswitchd", "{panic}")));
     tracing::info!("vswitchd {} starting", env!("CARGO_PKG_VERSION"));
     Ok(log)
 }
