@@ -49,6 +49,8 @@ pub fn run(options: &super::Options, baseline: Baseline, file: &Path) -> Result<
     let mut table =
         Table::new("Instructions per packet", &["walk", "instructions", "baseline", "change %"]);
     let known = load(file)?;
+    let missing = baseline == Baseline::Check && known.is_empty();
+    ensure!(!missing, "no baseline in {} (to make it: --save)", file.display());
     let mut found = BTreeMap::new();
     let mut worse = Vec::new();
     for &kind in Walk::all() {
