@@ -77,8 +77,9 @@ impl Switch {
             }
         }
         if next.switch.poll_cpus != self.config.switch.poll_cpus {
-            self.engine.set_poll_cpus(&poll_cpus(next.switch.poll_cpus.as_ref()))?;
-            undo.push(Undo::PollCpus(poll_cpus(self.config.switch.poll_cpus.as_ref())));
+            let cpus = poll_cpus(next.switch.poll_cpus.as_ref());
+            self.engine.set_poll_cpus(&cpus)?;
+            undo.push(Undo::PollCpus(std::mem::replace(&mut self.poll_cpus, cpus)));
         }
         Ok(())
     }
@@ -180,11 +181,10 @@ impl Switch {
                     let undone = self.links.set_mac(index, mac);
                     self.note_undone(&name, undone, |link| link.mac = mac);
                 }
-                Undo::PollCpus(cpus) => {
-                    if let Err(error) = self.engine.set_poll_cpus(&cpus) {
-                        warn!("{error}");
-                    }
-                }
+                Undo::PollCpus(cpus) => match self.engine.set_poll_cpus(&cpus) {
+                    Ok(()) => self.poll_cpus = cpus,
+                    Err(error) => warn!("{error}"),
+                },
             }
         }
         self.publish();

@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datapath::PortNo;
-use datapath::engine::{Engine, EngineConfig, EngineError, Workers};
+use datapath::engine::{Engine, EngineConfig, EngineError, PollCpus, Workers};
 use datapath::l2::fdb::Fdb;
 
 use crate::config::store::{Store, StoreError};
@@ -106,6 +106,8 @@ pub struct Switch {
     config: Config,
     store: Store,
     engine: Engine,
+    /// Who polls now: not what the configuration says, where the command line said otherwise.
+    poll_cpus: PollCpus,
     opener: Box<dyn PortOpener>,
     links: Box<dyn Links>,
     bridges: BTreeMap<String, BridgeState>,
@@ -155,18 +157,18 @@ impl Switch {
     /// The configuration cannot be read, or the engine cannot be made.
     pub fn new(parts: Parts) -> Result<Switch, SwitchError> {
         let config = parts.store.load()?;
+        let cpus = parts.poll_cpus.as_ref().or(config.switch.poll_cpus.as_ref());
+        let poll_cpus = apply::poll_cpus(cpus);
         let workers = match parts.engine.workers {
             Workers::Inline => Workers::Inline,
-            Workers::Threads(_) => {
-                let cpus = parts.poll_cpus.as_ref().or(config.switch.poll_cpus.as_ref());
-                Workers::Threads(apply::poll_cpus(cpus))
-            }
+            Workers::Threads(_) => Workers::Threads(poll_cpus.clone()),
         };
         let engine = Engine::new(EngineConfig { workers, ..parts.engine })?;
         let mut switch = Switch {
             config: Config::default(),
             store: parts.store,
             engine,
+            poll_cpus,
             opener: parts.opener,
             links: parts.links,
             bridges: BTreeMap::new(),
