@@ -119,6 +119,9 @@ impl PollThread {
                 self.stats.sleeps.add(1);
                 self.rx.look(None, now_ns);
                 last_busy_ns = self.clock.now_ns();
+                let woken = cycles();
+                self.stats.idle_cycles.add(woken.wrapping_sub(since));
+                since = woken;
             } else if n == 0 || rounds.is_multiple_of(idle::LOOK_EVERY) {
                 self.rx.look(Some(0), now_ns);
             }
