@@ -323,6 +323,19 @@ mod tests {
         }
     }
 
+    fn undocumented<S: Settings>(page: &str) -> Vec<&'static str> {
+        let names = S::KEYS.iter().map(|key| key.name);
+        names.filter(|name| !page.contains(&format!("| `{name}` |"))).collect()
+    }
+
+    #[test]
+    fn the_page_on_configuration_has_every_key() {
+        let page = include_str!("../../../docs/configuration.md");
+        assert_eq!(undocumented::<SwitchSettings>(page), [""; 0]);
+        assert_eq!(undocumented::<BridgeSettings>(page), [""; 0]);
+        assert_eq!(undocumented::<PortSettings>(page), [""; 0]);
+    }
+
     #[test]
     fn defaults_in_code_are_those_of_the_table() {
         let default = |name: &str| {

@@ -206,7 +206,7 @@ impl Switch {
     /// Opens a port's device; if that fails, the port is kept with the reason.
     pub(super) fn attach_or_note(&mut self, name: &str, settings: &PortSettings, wishes: Wishes) {
         let Err(error) = self.attach(name, settings, wishes) else { return };
-        let error = error.to_string();
+        let error = error.of_port(name);
         if let Some(state) = self.ports.get_mut(name) {
             let device = super::ports::Device::Absent { error: error.clone() };
             let old = std::mem::replace(&mut state.device, device);

@@ -72,7 +72,7 @@ pub enum SwitchError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A port cannot be set up.
-    #[error("port {name}: {source}")]
+    #[error("port {name}: {}", source.of_port(name))]
     Port {
         /// The port.
         name: String,

@@ -146,6 +146,16 @@ pub enum OpenFailed {
     Attach(#[from] EngineError),
 }
 
+impl OpenFailed {
+    /// The reason, where the port is named already: drivers name the device, which is often the same.
+    #[must_use]
+    pub fn of_port(&self, name: &str) -> String {
+        let text = self.to_string();
+        let prefix = format!("{name}: ");
+        text.strip_prefix(&prefix).map_or_else(|| text.clone(), str::to_owned)
+    }
+}
+
 /// The settings that a device is opened with: a change of these opens it anew.
 pub(super) fn of_device(settings: &PortSettings) -> PortSettings {
     PortSettings {

@@ -136,10 +136,10 @@ fn a_port_that_cannot_be_set_up_is_refused_with_all_that_came_with_it() {
     lab.kernel.refuse("bad");
     let error =
         lab.refused("add-br br1 -- add-port br1 good type=dummy -- add-port br1 bad type=dummy");
-    assert_eq!(error, "port bad: bad: open: permission denied");
+    assert_eq!(error, "port bad: open: permission denied");
     assert!(lab.kernel.handle("br1").is_none() && lab.kernel.link("br1").is_none());
     let error = lab.refused("add-port br0 eth9");
-    assert_eq!(error, "port eth9: eth9: find the interface: entity not found");
+    assert_eq!(error, "port eth9: find the interface: entity not found");
     let error = lab.refused("add-port br0 x type=pcap file=/nowhere/x.pcap");
     assert!(error.starts_with("port x: /nowhere/x.pcap: read: No such file"), "{error}");
     // Numbers went back: the next bridge and ports get what the refused ones had.
@@ -249,7 +249,7 @@ fn a_port_whose_device_is_missing_at_start_is_kept_and_attached_when_it_appears(
 
     let mut lab = Lab::at(&path, &kernel);
     let shown = lab.shown("eth0");
-    assert_eq!(shown["error"], "eth0: find the interface: entity not found");
+    assert_eq!(shown["error"], "find the interface: entity not found");
     assert_eq!((&shown["link_state"], &shown["ofport"]), (&"down".into(), &1.into()));
     assert_eq!(shown["driver"], serde_json::Value::Null);
     assert_eq!(lab.flood("p"), ["br0"]);
@@ -394,7 +394,7 @@ fn a_device_that_cannot_be_opened_anew_stays_as_it_was() {
     let _ = lab.kernel.add_link("eth0", 1500);
     lab.run("add-br br0 -- add-port br0 eth0 -- add-port br0 p type=dummy");
     let error = lab.refused("set port eth0 type=tap");
-    assert_eq!(error, "port eth0: eth0: make the TAP: entity already exists");
+    assert_eq!(error, "port eth0: make the TAP: entity already exists");
     assert_eq!(lab.flood("p"), ["br0", "eth0"]);
     lab.run("set port p type=null");
     assert_eq!(lab.shown("p")["driver"], "null");
