@@ -304,3 +304,6 @@ impl Fdb {
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests;
+
+#[cfg(all(test, loom))]
+mod loom_models;
