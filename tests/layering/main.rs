@@ -101,6 +101,15 @@ fn nothing_is_left_to_do() {
 }
 
 #[test]
+fn pages_link_to_what_exists() {
+    let tree = Tree::of_workspace();
+    let pages = tree.pages();
+    assert!(pages.len() > 3, "only {} pages found", pages.len());
+    let check = |(path, text): &(String, String)| words::check_links(path, text, |p| tree.has(p));
+    accept("links of the pages", pages.iter().flat_map(check).collect());
+}
+
+#[test]
 fn nobody_sleeps() {
     each_file("sleeps", words::check_sleep);
 }

@@ -175,7 +175,7 @@ impl Tree {
             Ok(out) if out.status.success() && !out.stdout.is_empty() => {
                 String::from_utf8_lossy(&out.stdout).lines().map(str::to_owned).collect()
             }
-            _ => walk(&root),
+            _ => walk(&root, ".rs"),
         };
         paths.sort();
         let read = |path: &String| std::fs::read_to_string(root.join(path)).ok();
@@ -184,6 +184,18 @@ impl Tree {
             .filter_map(|path| read(path).map(|text| Source::parse(path, &text)))
             .collect();
         Tree { root, files }
+    }
+
+    /// Every page of the documentation: its path and text.
+    pub fn pages(&self) -> Vec<(String, String)> {
+        let mut paths = walk(&self.root, ".md");
+        paths.sort();
+        paths.into_iter().map(|path| (path.clone(), self.page(&path))).collect()
+    }
+
+    /// Whether a file or folder exists.
+    pub fn has(&self, path: &str) -> bool {
+        self.root.join(path).exists()
     }
 
     /// A page of the documentation; empty if it is missing.
@@ -198,8 +210,8 @@ pub fn root() -> PathBuf {
     tests.parent().expect("the tests crate is a folder of the workspace").to_owned()
 }
 
-/// For a tree without git, as from a source archive.
-fn walk(root: &Path) -> Vec<String> {
+/// Files by the end of their name, without those of build folders and hidden ones.
+fn walk(root: &Path, end: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -208,7 +220,7 @@ fn walk(root: &Path) -> Vec<String> {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() && name != "target" && !name.starts_with('.') {
                 folders.push(path);
-            } else if name.ends_with(".rs") {
+            } else if name.ends_with(end) {
                 let relative = path.strip_prefix(root).expect("found below the root");
                 found.push(relative.to_string_lossy().into_owned());
             }
@@ -219,7 +231,7 @@ fn walk(root: &Path) -> Vec<String> {
 
 #[test]
 fn the_walk_without_git_finds_the_same_crates() {
-    let found = walk(&root());
+    let found = walk(&root(), ".rs");
     assert!(found.iter().any(|path| path == "packet/src/lib.rs"), "{found:?}");
     assert!(found.iter().any(|path| path == "tests/layering/tree.rs"), "{found:?}");
     assert!(!found.iter().any(|path| path.starts_with("target/")), "{found:?}");

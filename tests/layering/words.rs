@@ -50,6 +50,36 @@ pub fn check_sleep(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
+/// A page links to files that exist. Takes the page and what exists.
+pub fn check_links(path: &str, text: &str, has: impl Fn(&str) -> bool) -> Vec<Finding> {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut findings = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        for link in line.split("](").skip(1).filter_map(|rest| rest.split_once(')')) {
+            let target = link.0.split('#').next().unwrap_or_default();
+            let is_file = !target.is_empty() && !target.contains("://");
+            if is_file && !has(&resolve(folder, target)) {
+                let what = format!("links to {target}, which does not exist");
+                findings.push(Finding::new(path, at + 1, what));
+            }
+        }
+    }
+    findings
+}
+
+/// A relative path, seen from a folder.
+fn resolve(folder: &str, target: &str) -> String {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in target.split('/') {
+        match part {
+            "." | "" => {}
+            ".." => drop(parts.pop()),
+            name => parts.push(name),
+        }
+    }
+    parts.join("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +116,17 @@ mod tests {
         assert_eq!(n(check_sleep, "fn f() { thread.sleep_state(); thread::yield_now(); }"), 0);
         let helper = Source::parse(SLEEPERS[0].0, "fn f() { thread::sleep(d); }");
         assert_eq!(check_sleep(&helper).len(), 0);
+    }
+
+    #[test]
+    fn links_to_nowhere_are_found() {
+        let has = |path: &str| matches!(path, "README.md" | "docs/a.md" | "docs");
+        let check = |path, text| check_links(path, text, has).len();
+        assert_eq!(check("README.md", "[a](docs/a.md) and [b](docs/b.md)"), 1);
+        assert_eq!(check("docs/a.md", "[b](b.md)"), 1);
+        assert_eq!(
+            check("docs/a.md", "[r](../README.md#top), [d](../docs), [w](https://x.y/z)"),
+            0
+        );
     }
 }
