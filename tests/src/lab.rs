@@ -1,6 +1,7 @@
 //! A switch and hosts around it, by the port driver under test.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::daemon::Daemon;
 use crate::frame::{mac, mac_text};
@@ -40,7 +41,7 @@ pub struct Lab {
     pub daemon: Daemon,
     /// The namespace of the switch.
     pub ns: Netns,
-    n_hosts: std::cell::Cell<u8>,
+    n_hosts: AtomicU8,
 }
 
 impl Lab {
@@ -56,7 +57,7 @@ impl Lab {
         let ns = Netns::new("sw");
         let daemon = Daemon::start(&ns, args);
         daemon.ofctl(&["add-br", BRIDGE]);
-        Lab { daemon, ns, n_hosts: std::cell::Cell::new(0) }
+        Lab { daemon, ns, n_hosts: AtomicU8::new(0) }
     }
 
     /// A host on [`BRIDGE`], up and addressed. `keys` are added to `add-port`.
@@ -74,8 +75,7 @@ impl Lab {
     /// TAP, nothing does yet.
     #[must_use]
     pub fn host_without_port(&self, kind: PortKind) -> Host {
-        let number = self.n_hosts.get() + 1;
-        self.n_hosts.set(number);
+        let number = self.n_hosts.fetch_add(1, Ordering::Relaxed) + 1;
         let host = Host {
             name: format!("h{number}"),
             ns: Netns::new(&format!("h{number}")),
@@ -106,11 +106,16 @@ impl Lab {
             PortKind::Tap => "type=tap",
         };
         self.daemon.ofctl(&[&["add-port", BRIDGE, &host.name, driver], keys].concat());
+        self.hand_over(host);
+        self.wait_up(&host.name);
+    }
+
+    /// Gives a host the TAP that the switch made for it; nothing to do for a veth.
+    pub fn hand_over(&self, host: &Host) {
         if host.kind == PortKind::Tap {
             self.ns.ip(&["link", "set", &host.name, "netns", host.ns.name(), "name", DEV]);
             host.set_up();
         }
-        self.wait_up(&host.name);
     }
 
     /// Waits until the switch says that a port's link is up.
