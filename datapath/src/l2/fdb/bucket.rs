@@ -19,7 +19,7 @@
 //! atomics, so a torn look is a retry and nothing worse. After [`MAX_TRIES`] a reader gives up
 //! ([`Probe::Busy`]): it waits for nobody, not even for a writer that was preempted half-way.
 //! A value changes outside the version only by [`Bucket::refresh`] and [`Bucket::set_value`], one
-//! store each.
+//! atomic operation each.
 //!
 //! # References
 //! H.-J. Boehm, "Can seqlocks get along with programming language memory models?", MSPC 2012: the
@@ -61,24 +61,42 @@ pub struct Bucket<'a>(pub &'a [AtomicU64; WORDS]);
 impl Bucket<'_> {
     /// Looks for a key.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn find(self, key: Key) -> Probe {
-        for _ in 0..MAX_TRIES {
-            let head = self.0[HEAD].load(Ordering::Acquire);
-            if head & 1 == 0 {
-                let mut probe = if head > VERSION { Probe::Beyond } else { Probe::Absent };
-                for way in 0..WAYS {
-                    if self.0[KEYS + way].load(Ordering::Relaxed) == key.0 {
-                        probe = Probe::Found(way, self.value(way));
-                        break;
-                    }
-                }
-                fence(Ordering::Acquire);
-                if self.0[HEAD].load(Ordering::Relaxed) == head {
-                    return probe;
-                }
-            }
+        match self.look(key) {
+            Some(probe) => probe,
+            None => self.look_again(key),
+        }
+    }
+
+    /// One look; `None` if the bucket was being written.
+    ///
+    /// Which of the places holds the key is anybody's guess, also the branch predictor's: so all
+    /// three are compared, and the place is computed, not branched on.
+    #[inline(always)]
+    fn look(self, key: Key) -> Option<Probe> {
+        let head = self.0[HEAD].load(Ordering::Acquire);
+        let is_in = |way: usize| self.0[KEYS + way].load(Ordering::Relaxed) == key.0;
+        let [first, second, third] = [is_in(0), is_in(1), is_in(2)];
+        let way = usize::from(second) | usize::from(third) << 1;
+        let value = self.value(way);
+        fence(Ordering::Acquire);
+        if head & 1 != 0 || self.0[HEAD].load(Ordering::Relaxed) != head {
+            None
+        } else if first | second | third {
+            Some(Probe::Found(way, value))
+        } else {
+            Some(if head > VERSION { Probe::Beyond } else { Probe::Absent })
+        }
+    }
+
+    #[cold]
+    fn look_again(self, key: Key) -> Probe {
+        for _ in 1..MAX_TRIES {
             spin_loop();
+            if let Some(probe) = self.look(key) {
+                return probe;
+            }
         }
         Probe::Busy
     }
@@ -103,15 +121,20 @@ impl Bucket<'_> {
         let _ = self.0[VALUES + way].compare_exchange(
             old.0,
             new.0,
-            Ordering::Relaxed,
+            Ordering::AcqRel,
             Ordering::Relaxed,
         );
     }
 
     /// Writer: replaces the value of an entry.
     pub fn set_value(self, way: usize, value: Value) {
-        let value = value.in_generation_of(self.value(way));
-        self.0[VALUES + way].store(value.0, Ordering::Relaxed);
+        self.replace(way, value.in_generation_of(self.value(way)));
+    }
+
+    /// A swap, though the old value is of no interest: so that writer and refresher synchronise, and
+    /// the later of the two is the last for everybody.
+    fn replace(self, way: usize, value: Value) {
+        self.0[VALUES + way].swap(value.0, Ordering::AcqRel);
     }
 
     /// Writer: the key in a place.
@@ -130,8 +153,7 @@ impl Bucket<'_> {
     pub fn put(self, way: usize, key: Key, value: Value) {
         self.write(0, |words| {
             words[KEYS + way].store(key.0, Ordering::Relaxed);
-            let value = value.in_generation_of(self.value(way));
-            words[VALUES + way].store(value.0, Ordering::Relaxed);
+            self.replace(way, value.in_generation_of(self.value(way)));
         });
     }
 
@@ -139,7 +161,7 @@ impl Bucket<'_> {
     pub fn clear(self, way: usize) {
         self.write(0, |words| {
             words[KEYS + way].store(0, Ordering::Relaxed);
-            words[VALUES + way].store(self.value(way).retired().0, Ordering::Relaxed);
+            self.replace(way, self.value(way).retired());
         });
     }
 

@@ -19,7 +19,7 @@ impl Fdb {
         let full = FdbFull { max_entries: self.max_entries };
         let key = Key::new(vid, mac);
         let mut writer = self.lock();
-        if let Some((slot, value)) = self.table.find(key, self.home(key)) {
+        if let Some((slot, value)) = self.find(key) {
             self.remove_slot(&mut writer, slot, value);
         }
         while let Err(learned) = self.make_room(&mut writer) {
@@ -37,7 +37,7 @@ impl Fdb {
     #[must_use]
     pub fn get(&self, vid: Vid, mac: MacAddr, now_s: u32) -> Option<FdbEntry> {
         let key = Key::new(vid, mac);
-        let (_, value) = self.table.find(key, self.home(key))?;
+        let (_, value) = self.find(key)?;
         describe(key, value, now_s)
     }
 
@@ -45,7 +45,7 @@ impl Fdb {
     pub fn remove(&self, vid: Vid, mac: MacAddr) -> bool {
         let key = Key::new(vid, mac);
         let mut writer = self.lock();
-        let found = self.table.find(key, self.home(key));
+        let found = self.find(key);
         if let Some((slot, value)) = found {
             self.remove_slot(&mut writer, slot, value);
         }

@@ -50,7 +50,7 @@ use packet::{MacAddr, Vid};
 
 use crate::ids::PortNo;
 use lru::Order;
-use table::{Slot, Table};
+use table::{Slot, Table, View};
 use word::Value;
 
 pub(crate) use table::Home;
@@ -148,6 +148,48 @@ pub struct Fdb {
     deferred: AtomicU64,
 }
 
+/// A database as the stage sees it: keys are hashed once, and fetched before they are needed.
+#[derive(Clone, Copy)]
+pub(crate) struct FdbReader<'a> {
+    fdb: &'a Fdb,
+    view: View<'a>,
+}
+
+impl FdbReader<'_> {
+    /// Where the search for a key begins.
+    #[inline]
+    pub fn home(self, key: Key) -> Home {
+        self.view.home(key)
+    }
+
+    /// Starts to bring a home into the cache; the value has no meaning.
+    #[inline]
+    pub fn touch(self, home: Home) -> u64 {
+        self.view.touch(home)
+    }
+
+    /// [`Fdb::lookup`].
+    #[inline]
+    pub fn lookup(self, key: Key, home: Home) -> Option<PortNo> {
+        self.view.find(key, home).and_then(|(_, value)| value.port())
+    }
+
+    /// [`Fdb::learn`].
+    #[inline]
+    pub fn learn(self, key: Key, home: Home, port: PortNo, now_s: u32) -> Learned {
+        match self.view.find(key, home) {
+            Some((slot, value)) if value.is_learned_on(port) => {
+                if value.stamp_s() < now_s {
+                    self.view.refresh(slot, value, now_s);
+                }
+                Learned::Known
+            }
+            Some((_, value)) if value.is_static() => Learned::Static,
+            _ => self.fdb.learn_slowly(key, port, now_s),
+        }
+    }
+}
+
 /// Whole seconds, at least one.
 fn seconds(aging: Duration) -> u32 {
     u32::try_from(aging.as_secs().max(1)).unwrap_or(u32::MAX)
@@ -173,47 +215,25 @@ impl Fdb {
     /// Where an address is. Lock-free, wait-free.
     #[must_use]
     pub fn lookup(&self, vid: Vid, mac: MacAddr) -> Option<PortNo> {
-        let key = Key::new(vid, mac);
-        self.lookup_key(key, self.home(key))
+        let (reader, key) = (self.reader(), Key::new(vid, mac));
+        reader.lookup(key, reader.home(key))
     }
 
     /// Notes that `mac`, a unicast address, was seen as a source on `port`. Never blocks.
     pub fn learn(&self, vid: Vid, mac: MacAddr, port: PortNo, now_s: u32) -> Learned {
-        let key = Key::new(vid, mac);
-        self.learn_key(key, self.home(key), port, now_s)
+        let (reader, key) = (self.reader(), Key::new(vid, mac));
+        reader.learn(key, reader.home(key), port, now_s)
     }
 
-    /// Where the search for a key begins: hashed once, used by the two methods below.
+    /// The poll threads' way in, for a batch.
     #[inline]
-    pub(crate) fn home(&self, key: Key) -> Home {
-        self.table.home(key)
+    pub(crate) fn reader(&self) -> FdbReader<'_> {
+        FdbReader { fdb: self, view: self.table.view() }
     }
 
-    /// Starts to bring a home into the cache; the value has no meaning.
-    #[inline]
-    pub(crate) fn touch(&self, home: Home) -> u64 {
-        self.table.touch(home)
-    }
-
-    /// [`Fdb::lookup`] of a key already hashed.
-    #[inline]
-    pub(crate) fn lookup_key(&self, key: Key, home: Home) -> Option<PortNo> {
-        self.table.find(key, home).and_then(|(_, value)| value.port())
-    }
-
-    /// [`Fdb::learn`] of a key already hashed.
-    #[inline]
-    pub(crate) fn learn_key(&self, key: Key, home: Home, port: PortNo, now_s: u32) -> Learned {
-        match self.table.find(key, home) {
-            Some((slot, value)) if value.is_learned_on(port) => {
-                if value.stamp_s() < now_s {
-                    self.table.refresh(slot, value, now_s);
-                }
-                Learned::Known
-            }
-            Some((_, value)) if value.is_static() => Learned::Static,
-            _ => self.learn_slowly(key, port, now_s),
-        }
+    fn find(&self, key: Key) -> Option<(Slot, Value)> {
+        let view = self.table.view();
+        view.find(key, view.home(key))
     }
 
     #[cold]
@@ -233,7 +253,7 @@ impl Fdb {
 
     fn learn_locked(&self, writer: &mut Writer, key: Key, port: PortNo, now_s: u32) -> Learned {
         // The look before may have been an older state, or given up.
-        match self.table.find(key, self.home(key)) {
+        match self.find(key) {
             Some((_, value)) if value.is_static() => Learned::Static,
             Some((_, value)) if value.is_learned_on(port) => Learned::Known,
             Some((slot, value)) => {
@@ -301,6 +321,12 @@ impl Fdb {
     }
 }
 
+#[cfg(test)]
+#[cfg(loom)]
+mod loom;
+#[cfg(test)]
+#[cfg(not(loom))]
+mod model;
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests;

@@ -1,7 +1,7 @@
 //! The atomics of the hash table: those of std, or loom's when its model checker runs.
 
 #[cfg(loom)]
-pub use loom::{
+pub use ::loom::{
     hint::spin_loop, sync::atomic::AtomicU64, sync::atomic::Ordering, sync::atomic::fence,
 };
 #[cfg(not(loom))]

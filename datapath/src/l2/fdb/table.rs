@@ -21,9 +21,85 @@ const MIN_BUCKETS: usize = 64;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Home(usize);
 
+impl Home {
+    /// Some bucket: room for a home.
+    pub const NONE: Home = Home(0);
+}
+
 /// The place of an entry: bucket × [`WAYS`] + way.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Slot(pub u32);
+
+/// What a look-up needs of a table, ready to be kept in registers over a batch.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    buckets: &'a [[AtomicU64; WORDS]],
+    /// Number of buckets − 1; the number is a power of two.
+    mask: usize,
+    hasher: Hasher,
+}
+
+impl<'a> View<'a> {
+    /// Where the search for a key begins.
+    #[must_use]
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // Cut to the number of buckets.
+    pub fn home(self, key: Key) -> Home {
+        Home(self.hasher.hash(key) as usize & self.mask)
+    }
+
+    #[inline]
+    fn bucket(self, n: usize) -> Bucket<'a> {
+        Bucket(&self.buckets[n & self.mask])
+    }
+
+    /// Starts to bring a home into the cache; the value has no meaning.
+    #[inline]
+    pub fn touch(self, home: Home) -> u64 {
+        self.bucket(home.0).touch()
+    }
+
+    /// Looks a key up; `None` too if writers kept a bucket busy all the time.
+    #[must_use]
+    #[inline(always)] // Twice per frame; out of line it costs twice as many instructions.
+    pub fn find(self, key: Key, home: Home) -> Option<(Slot, Value)> {
+        match self.bucket(home.0).find(key) {
+            Probe::Found(way, value) => Some((self.slot(home.0, way), value)),
+            Probe::Absent | Probe::Busy => None,
+            Probe::Beyond => View::find_displaced(&self, key, home),
+        }
+    }
+
+    #[inline(never)]
+    fn find_displaced(&self, key: Key, home: Home) -> Option<(Slot, Value)> {
+        for n in home.0 + 1..=home.0 + self.mask {
+            match self.bucket(n).find(key) {
+                Probe::Found(way, value) => return Some((self.slot(n, way), value)),
+                Probe::Absent | Probe::Busy => return None,
+                Probe::Beyond => {}
+            }
+        }
+        None
+    }
+
+    fn at(self, slot: Slot) -> (Bucket<'a>, usize) {
+        let slot = slot.0 as usize;
+        (self.bucket(slot / WAYS), slot % WAYS)
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // At most `super::MAX_ENTRIES` × 6.
+    fn slot(self, bucket: usize, way: usize) -> Slot {
+        Slot(((bucket & self.mask) * WAYS + way) as u32)
+    }
+
+    /// Notes the use of an entry found with the value `old`.
+    #[inline]
+    pub fn refresh(self, slot: Slot, old: Value, stamp_s: u32) {
+        let (bucket, way) = self.at(slot);
+        bucket.refresh(way, old, old.refreshed(stamp_s));
+    }
+}
 
 /// The hash table.
 pub struct Table {
@@ -68,85 +144,44 @@ impl Table {
         (self.mask + 1) * WAYS
     }
 
-    /// Where the search for a key begins.
+    /// The reading side.
     #[must_use]
     #[inline]
-    #[allow(clippy::cast_possible_truncation)] // Cut to the number of buckets.
-    pub fn home(&self, key: Key) -> Home {
-        Home(self.hasher.hash(key) as usize & self.mask)
-    }
-
-    #[inline]
-    fn bucket(&self, n: usize) -> Bucket<'_> {
-        Bucket(&self.words[self.start..].as_chunks().0[n & self.mask])
-    }
-
-    fn at(&self, slot: Slot) -> (Bucket<'_>, usize) {
-        let slot = slot.0 as usize;
-        (self.bucket(slot / WAYS), slot % WAYS)
-    }
-
-    fn slot(&self, bucket: usize, way: usize) -> Slot {
-        // `new` is given at most `super::MAX_ENTRIES`, so that every slot has a 32-bit number.
-        Slot(u32::try_from((bucket & self.mask) * WAYS + way).unwrap_or(u32::MAX))
-    }
-
-    /// Starts to bring a home into the cache; the value has no meaning.
-    #[inline]
-    pub fn touch(&self, home: Home) -> u64 {
-        self.bucket(home.0).touch()
-    }
-
-    /// Looks a key up; `None` too if writers kept a bucket busy all the time.
-    #[must_use]
-    #[inline]
-    pub fn find(&self, key: Key, home: Home) -> Option<(Slot, Value)> {
-        for n in home.0..=home.0 + self.mask {
-            match self.bucket(n).find(key) {
-                Probe::Found(way, value) => return Some((self.slot(n, way), value)),
-                Probe::Absent | Probe::Busy => return None,
-                Probe::Beyond => {}
-            }
-        }
-        None
-    }
-
-    /// Notes the use of an entry found with the value `old`.
-    #[inline]
-    pub fn refresh(&self, slot: Slot, old: Value, stamp_s: u32) {
-        let (bucket, way) = self.at(slot);
-        bucket.refresh(way, old, old.refreshed(stamp_s));
+    pub fn view(&self) -> View<'_> {
+        let buckets = self.words[self.start..].as_chunks().0;
+        View { buckets, mask: self.mask, hasher: self.hasher }
     }
 
     /// The value in a slot.
     #[must_use]
     pub fn value(&self, slot: Slot) -> Value {
-        let (bucket, way) = self.at(slot);
+        let (bucket, way) = self.view().at(slot);
         bucket.value(way)
     }
 
     /// Writer: key and value in a slot, if it is in use.
     #[must_use]
     pub fn entry(&self, slot: Slot) -> Option<(Key, Value)> {
-        let (bucket, way) = self.at(slot);
+        let (bucket, way) = self.view().at(slot);
         bucket.key(way).map(|key| (key, bucket.value(way)))
     }
 
     /// Writer: replaces an entry's value.
     pub fn set_value(&self, slot: Slot, value: Value) {
-        let (bucket, way) = self.at(slot);
+        let (bucket, way) = self.view().at(slot);
         bucket.set_value(way, value);
     }
 
     /// Writer: inserts a key that is not in the table; `None` if there is no free slot.
     #[must_use]
     pub fn insert(&self, key: Key, value: Value) -> Option<Slot> {
-        let home = self.home(key).0;
+        let view = self.view();
+        let home = view.home(key).0;
         for n in home..=home + self.mask {
-            if let Some(way) = self.bucket(n).free_way() {
-                self.bucket(n).put(way, key, value);
-                (home..n).for_each(|passed| self.bucket(passed).add_overflow());
-                return Some(self.slot(n, way));
+            if let Some(way) = view.bucket(n).free_way() {
+                view.bucket(n).put(way, key, value);
+                (home..n).for_each(|passed| view.bucket(passed).add_overflow());
+                return Some(view.slot(n, way));
             }
         }
         None
@@ -154,11 +189,12 @@ impl Table {
 
     /// Writer: empties a slot.
     pub fn remove(&self, slot: Slot) {
-        let (bucket, way) = self.at(slot);
+        let view = self.view();
+        let (bucket, way) = view.at(slot);
         let Some(key) = bucket.key(way) else { return };
         bucket.clear(way);
-        let home = self.home(key).0;
+        let home = view.home(key).0;
         let n_passed = (slot.0 as usize / WAYS).wrapping_sub(home) & self.mask;
-        (home..home + n_passed).for_each(|passed| self.bucket(passed).sub_overflow());
+        (home..home + n_passed).for_each(|passed| view.bucket(passed).sub_overflow());
     }
 }

@@ -47,13 +47,12 @@
 mod read;
 mod send;
 
-use arrayvec::ArrayVec;
-
 use crate::batch::{Batch, MAX_BURST};
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FramePool};
 use crate::ids::PortNo;
+use crate::l2::fdb::{Key, Learned};
 use crate::view::{Bridge, Port, Program, Snapshot};
 use read::{Heading, Reader, Way};
 use send::Sender;
@@ -105,32 +104,43 @@ fn forward_normal(
     batch: &mut Batch,
     out: &mut impl Output,
 ) {
-    let fdb = &*bridge.fdb;
-    let reader = Reader::new(in_port, bridge);
-    let mut headings = ArrayVec::<Heading, MAX_BURST>::new();
+    let fdb = bridge.fdb.reader();
+    let reader = Reader::new(in_port, bridge, fdb);
+    let mut headings = [Heading::EMPTY; MAX_BURST];
     let (mut warm, mut n_multicast) = (0, 0);
-    for frame in batch.iter() {
-        let heading = reader.read(frame.data());
+    for (frame, heading) in batch.iter().zip(&mut headings) {
+        reader.read(frame.data(), heading);
         warm ^= fdb.touch(heading.src_home) ^ fdb.touch(heading.dst_home);
         n_multicast += u64::from(heading.is_multicast());
-        headings.push(heading);
     }
     std::hint::black_box(warm); // the loads are wanted, not their values
     counters.rx_multicast.add(n_multicast);
 
     let (snapshot, now_s) = (stage.snapshot, stage.now_s);
     let mut sender = Sender { snapshot, in_port, bridge, counters, pool: stage.pool, out };
+    // Keys of the frame before, and where its destination is: traffic comes in runs. What a frame
+    // teaches may concern the next one, so a run begins behind it.
+    let mut same_flow: Option<((Key, Key), Option<PortNo>)> = None;
     for (frame, heading) in batch.drain(..).zip(&headings) {
         if let Way::Drop(reason) = heading.way {
             sender.drop(frame, reason);
             continue;
         }
-        if heading.learns {
-            fdb.learn_key(heading.src, heading.src_home, in_port.no, now_s);
-        }
-        let found = match heading.way {
-            Way::Lookup => fdb.lookup_key(heading.dst, heading.dst_home),
-            Way::Flood | Way::Drop(_) => None,
+        let keys = (heading.src, heading.dst);
+        let found = match same_flow {
+            Some((before, found)) if before == keys => found,
+            _ => {
+                let learned = heading
+                    .learns
+                    .then(|| fdb.learn(heading.src, heading.src_home, in_port.no, now_s));
+                let found = match heading.way {
+                    Way::Lookup => fdb.lookup(heading.dst, heading.dst_home),
+                    Way::Flood | Way::Drop(_) => None,
+                };
+                let unchanged = matches!(learned, None | Some(Learned::Known | Learned::Static));
+                same_flow = unchanged.then_some((keys, found));
+                found
+            }
         };
         match found.and_then(|no| sender.port(no)) {
             Some(port) => sender.unicast(frame, port, heading),

@@ -4,7 +4,7 @@ use packet::vlan::{TAG_LEN, TPID_CTAG, TPID_STAG};
 use packet::{Vid, VlanTag};
 
 use crate::drop_reason::DropReason;
-use crate::l2::fdb::{Fdb, Home, Key};
+use crate::l2::fdb::{FdbReader, Home, Key};
 use crate::view::{Bridge, Port};
 
 /// Bytes of an Ethernet header: two addresses and the EtherType.
@@ -49,6 +49,18 @@ pub struct Heading {
 }
 
 impl Heading {
+    /// Room for a heading.
+    pub const EMPTY: Heading = Heading {
+        src: Key(0),
+        src_home: Home::NONE,
+        dst: Key(0),
+        dst_home: Home::NONE,
+        vlan: Vid::NONE,
+        tag: None,
+        learns: false,
+        way: Way::Flood,
+    };
+
     /// Whether the destination is a group address.
     pub fn is_multicast(&self) -> bool {
         self.dst.0 & GROUP != 0
@@ -59,7 +71,7 @@ impl Heading {
 pub struct Reader<'a> {
     port: &'a Port,
     bridge: &'a Bridge,
-    fdb: &'a Fdb,
+    fdb: FdbReader<'a>,
     /// What becomes of untagged frames: nearly all.
     untagged: Result<Vid, DropReason>,
     /// Whether the VLAN of untagged frames is in `flood_vlans`.
@@ -68,46 +80,50 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Decides what the port and the bridge decide.
-    pub fn new(port: &'a Port, bridge: &'a Bridge) -> Reader<'a> {
+    pub fn new(port: &'a Port, bridge: &'a Bridge, fdb: FdbReader<'a>) -> Reader<'a> {
         let untagged = port.vlan.admit(None);
         let untagged_floods = untagged.is_ok_and(|vlan| bridge.flood_vlans.contains(vlan));
-        Reader { port, bridge, fdb: &bridge.fdb, untagged, untagged_floods }
+        Reader { port, bridge, fdb, untagged, untagged_floods }
     }
 
-    /// Reads a frame.
+    /// Reads a frame into `heading`: in place, since copying what was just written stalls.
     #[inline]
-    pub fn read(&self, data: &[u8]) -> Heading {
-        let Some(header) = data.first_chunk::<ETHERNET_LEN>() else {
-            return self.heading((0, 0), None, (Err(DropReason::Runt), false));
+    pub fn read(&self, data: &[u8], heading: &mut Heading) {
+        let header = data.first_chunk::<ETHERNET_LEN>();
+        // Eight bytes from each address on: two loads.
+        let words = header.and_then(|h| Some((h.first_chunk()?, h.last_chunk()?)));
+        let Some((dst, src)) = words else {
+            return self.fill(heading, ((0, 0), None), (Err(DropReason::Runt), false));
         };
-        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *header;
-        let dst = u64::from_be_bytes([d0, d1, d2, d3, d4, d5, s0, s1]);
-        let src = u64::from_be_bytes([s0, s1, s2, s3, s4, s5, t0, t1]);
-        match u16::from_be_bytes([t0, t1]) {
-            TPID_CTAG | TPID_STAG => self.read_tagged((dst, src), data),
-            _ => self.heading((dst, src), None, (self.untagged, self.untagged_floods)),
+        let (dst, src) = (u64::from_be_bytes(*dst), u64::from_be_bytes(*src));
+        match (src & 0xffff) as u16 {
+            TPID_CTAG | TPID_STAG => self.read_tagged((dst, src), data, heading),
+            _ => self.fill(heading, ((dst, src), None), (self.untagged, self.untagged_floods)),
         }
     }
 
-    fn read_tagged(&self, addresses: (u64, u64), data: &[u8]) -> Heading {
+    fn read_tagged(&self, addresses: (u64, u64), data: &[u8], heading: &mut Heading) {
         // A whole tag is followed by the EtherType of what it tags.
         let tag = match data.get(ETHERNET_LEN..ETHERNET_LEN + TAG_LEN) {
             Some([tci0, tci1, _, _]) => VlanTag(u16::from_be_bytes([*tci0, *tci1])),
-            _ => return self.heading(addresses, None, (Err(DropReason::PartialVlanTag), false)),
+            _ => {
+                let lost = (Err(DropReason::PartialVlanTag), false);
+                return self.fill(heading, (addresses, None), lost);
+            }
         };
         let vlan = self.port.vlan.admit(Some(tag));
         let floods = vlan.is_ok_and(|vlan| self.bridge.flood_vlans.contains(vlan));
-        self.heading(addresses, Some(tag), (vlan, floods))
+        self.fill(heading, (addresses, Some(tag)), (vlan, floods));
     }
 
     #[inline]
-    fn heading(
+    fn fill(
         &self,
-        (dst, src): (u64, u64),
-        tag: Option<VlanTag>,
+        heading: &mut Heading,
+        ((dst, src), tag): ((u64, u64), Option<VlanTag>),
         (vlan, floods): (Result<Vid, DropReason>, bool),
-    ) -> Heading {
-        let way = match vlan {
+    ) {
+        heading.way = match vlan {
             Err(reason) => Way::Drop(reason),
             Ok(_) if dst & RESERVED_MASK == RESERVED && !self.bridge.forward_bpdu => {
                 Way::Drop(DropReason::ReservedMulticast)
@@ -115,10 +131,11 @@ impl<'a> Reader<'a> {
             Ok(_) if dst & GROUP != 0 || floods => Way::Flood,
             Ok(_) => Way::Lookup,
         };
-        let learns = src & GROUP == 0 && !floods;
+        heading.learns = src & GROUP == 0 && !floods;
         let vlan = vlan.unwrap_or(Vid::NONE);
-        let (src, dst) = (Key::from_wire(vlan, src), Key::from_wire(vlan, dst));
-        let (src_home, dst_home) = (self.fdb.home(src), self.fdb.home(dst));
-        Heading { src, src_home, dst, dst_home, vlan, tag, learns, way }
+        (heading.vlan, heading.tag) = (vlan, tag);
+        (heading.src, heading.dst) = (Key::from_wire(vlan, src), Key::from_wire(vlan, dst));
+        heading.src_home = self.fdb.home(heading.src);
+        heading.dst_home = self.fdb.home(heading.dst);
     }
 }
