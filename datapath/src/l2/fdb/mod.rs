@@ -330,6 +330,3 @@ mod model;
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests;
-
-#[cfg(all(test, loom))]
-mod loom_models;
