@@ -1,6 +1,10 @@
 //! The bucket's sequence lock under every interleaving and reordering that loom can think of.
 //!
 //! Run by `RUSTFLAGS="--cfg loom" cargo test -p datapath --lib -- loom`.
+//!
+//! Writers replace values by a swap, not by a store ([`Bucket::set_value`]): between plain stores and
+//! a compare-and-swap loom keeps no modification order, and reports orders that the language rules
+//! out.
 
 use std::sync::Arc;
 

@@ -52,7 +52,7 @@ use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FramePool};
 use crate::ids::PortNo;
-use crate::l2::fdb::{Key, Learned};
+use crate::l2::fdb::Key;
 use crate::view::{Bridge, Port, Program, Snapshot};
 use read::{Heading, Reader, Way};
 use send::Sender;
@@ -118,8 +118,8 @@ fn forward_normal(
 
     let (snapshot, now_s) = (stage.snapshot, stage.now_s);
     let mut sender = Sender { snapshot, in_port, bridge, counters, pool: stage.pool, out };
-    // Keys of the frame before, and where its destination is: traffic comes in runs. What a frame
-    // teaches may concern the next one, so a run begins behind it.
+    // Keys of the frame before, and where its destination is: traffic comes in runs, and a run
+    // teaches and finds the same throughout.
     let mut same_flow: Option<((Key, Key), Option<PortNo>)> = None;
     for (frame, heading) in batch.drain(..).zip(&headings) {
         if let Way::Drop(reason) = heading.way {
@@ -130,15 +130,14 @@ fn forward_normal(
         let found = match same_flow {
             Some((before, found)) if before == keys => found,
             _ => {
-                let learned = heading
-                    .learns
-                    .then(|| fdb.learn(heading.src, heading.src_home, in_port.no, now_s));
+                if heading.learns {
+                    fdb.learn(heading.src, heading.src_home, in_port.no, now_s);
+                }
                 let found = match heading.way {
                     Way::Lookup => fdb.lookup(heading.dst, heading.dst_home),
                     Way::Flood | Way::Drop(_) => None,
                 };
-                let unchanged = matches!(learned, None | Some(Learned::Known | Learned::Static));
-                same_flow = unchanged.then_some((keys, found));
+                same_flow = Some((keys, found));
                 found
             }
         };
