@@ -230,15 +230,7 @@ fn frames_that_nobody_reads_are_counted_as_missed() {
 
 #[test]
 fn without_large_buffers_large_frames_are_dropped_by_name() {
-    let ns = netns();
-    ns.ips(&[
-        "link add va type veth peer name vb",
-        "link set va up mtu 9000",
-        "link set vb up mtu 9000",
-    ]);
-    let memory = Memory::new();
-    let mut a = ns.enter(|| Side::new(Packet::open("va", 1).unwrap(), &memory));
-    let mut b = ns.enter(|| Side::new(Packet::open("vb", 1).unwrap(), &memory));
+    let (_ns, memory, mut a, mut b) = pair(1);
     let poor = datapath::FrameMemory::new(2, 0).unwrap();
     b.pool = datapath::FramePool::new(poor.clone());
     a.send(&[frame(9014, 1), frame(60, 2), frame(60, 3), frame(60, 4)]);
