@@ -1,4 +1,4 @@
-//! Where the headers of a frame are, below up to two VLAN tags.
+//! Where the headers of a frame are, below up to three VLAN tags.
 //!
 //! # Design
 //! [`Layers::parse`] reads each header once, front to back, and stops where it can read no further:
@@ -11,8 +11,9 @@ use crate::ipv4::Ipv4Header;
 use crate::ipv6;
 use crate::vlan::TAG_LEN;
 
-/// Most VLAN tags that are looked through; a third is what the frame carries.
-pub const MAX_TAGS: usize = 2;
+/// Most VLAN tags that are looked through: a customer's two and a provider's. A fourth is what the
+/// frame carries.
+pub const MAX_TAGS: usize = 3;
 
 /// Where the headers of a frame are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -13,9 +13,11 @@
 #![forbid(unsafe_code)]
 
 pub mod arp;
+pub mod capture;
 pub mod checksum;
 pub mod crc32c;
 pub mod ethernet;
+pub mod filter;
 pub mod icmp;
 pub mod ip;
 pub mod ipv4;

@@ -141,12 +141,16 @@ proptest! {
 }
 
 #[test]
-fn a_third_tag_is_payload() {
+fn a_third_tag_is_looked_through_and_a_fourth_is_payload() {
     let mut frame = vec![0; 60];
     for at in [12, 16, 20] {
         frame[at..at + 2].copy_from_slice(&0x8100_u16.to_be_bytes());
     }
+    frame[24..26].copy_from_slice(&0x0806_u16.to_be_bytes());
     let layers = Layers::parse(&frame).unwrap();
-    assert_eq!((layers.n_tags, layers.ethertype, layers.l3), (2, EtherType::CTAG, 22));
+    assert_eq!((layers.n_tags, layers.ethertype, layers.l3), (3, EtherType::ARP, 26));
+    frame[24..26].copy_from_slice(&0x8100_u16.to_be_bytes());
+    let layers = Layers::parse(&frame).unwrap();
+    assert_eq!((layers.n_tags, layers.ethertype, layers.l3), (3, EtherType::CTAG, 26));
     assert_eq!(layers.ip, None);
 }
