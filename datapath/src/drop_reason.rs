@@ -59,8 +59,12 @@ drop_reasons! {
     Protected = "protected", "both ports are protected";
     /// Too many bridges in a row: a loop of patch ports.
     TooManyHops = "too_many_hops", "the frame crossed too many patch ports: a loop of bridges";
-    /// Above the port's broadcast, unknown-unicast or multicast rate limit.
-    StormLimit = "storm_limit", "above the port's storm limit";
+    /// A broadcast above the port's limit.
+    StormBroadcast = "storm_broadcast", "broadcast above the port's storm-broadcast";
+    /// A unicast to an unknown address above the port's limit.
+    StormUnknown = "storm_unknown", "unicast to an unknown address above the port's storm-unknown";
+    /// A multicast above the port's limit.
+    StormMulticast = "storm_multicast", "multicast above the port's storm-multicast";
     /// The output port is down.
     TxPortDown = "tx_port_down", "the output port's interface is down";
     /// Larger than the output's MTU, and not to be segmented.

@@ -9,6 +9,7 @@
 #![deny(unsafe_code)]
 
 pub mod batch;
+pub mod capture;
 pub mod clock;
 pub mod counter;
 pub mod drop_reason;

@@ -11,6 +11,8 @@ use packet::Vid;
 use crate::counter::PortCounters;
 use crate::ids::{BridgeId, PortNo};
 use crate::l2::fdb::Fdb;
+use crate::l2::mirror::Mirrors;
+use crate::l2::storm::Storm;
 use crate::l2::vlan::PortVlan;
 
 /// Most poll threads at any time.
@@ -46,14 +48,31 @@ pub struct Port {
     pub no: PortNo,
     /// The bridge that it belongs to.
     pub bridge: BridgeId,
+    /// Where its frames come from and go to.
+    pub kind: PortKind,
     /// VLAN admission and tagging.
     pub vlan: PortVlan,
-    /// Whether frames may be sent and received: the interface is up and has a carrier.
+    /// Whether frames may be sent and received: the interface is up and has a carrier, or the peer is
+    /// there.
     pub up: bool,
+    /// What it may make the bridge flood, if that is limited; it lives as long as the limits stay.
+    pub storm: Option<Arc<Storm>>,
     /// MTU of the device, bytes of Ethernet payload; a VLAN tag does not count against it.
     pub mtu: u32,
     /// Counters, a block per poll thread; they live as long as the port, across snapshots.
     pub stats: Arc<PortStats>,
+}
+
+/// Where a port's frames come from and go to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PortKind {
+    /// A device, whose queues the poll threads have.
+    Device,
+    /// Another bridge, which it is joined to.
+    Patch {
+        /// The port of the other bridge, of the same kind, whose peer is this one.
+        peer: PortNo,
+    },
 }
 
 /// A bridge.
@@ -71,6 +90,8 @@ pub struct Bridge {
     pub forward_bpdu: bool,
     /// VLANs in which nothing is learned or looked up.
     pub flood_vlans: VidSet,
+    /// Its mirrors; an output port of theirs carries no VLAN.
+    pub mirrors: Option<Arc<Mirrors>>,
 }
 
 /// What a bridge does with a frame.
@@ -102,6 +123,11 @@ impl VidSet {
     /// Adds a VID.
     pub fn insert(&mut self, vid: Vid) {
         self.0[vid.index() / 64] |= 1 << (vid.index() % 64);
+    }
+
+    /// Takes a VID out.
+    pub fn remove(&mut self, vid: Vid) {
+        self.0[vid.index() / 64] &= !(1 << (vid.index() % 64));
     }
 
     /// Whether the VID is in the set.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, builder::ValueParser, value_parser};
 
-use crate::command::{CommandSpec, Family, Route, Switch};
+use crate::command::{CommandSpec, Family, Route, Switch, ValueOption};
 use crate::error::{Error, one_line};
 use crate::table::COMMANDS;
 
@@ -72,6 +72,8 @@ pub struct Globals {
 pub struct Part {
     /// The switches, in the order of [`Switch::ALL`].
     pub switches: Vec<Switch>,
+    /// The options with a value that were given, by their long names, in the table's order.
+    pub options: Vec<(&'static str, String)>,
     /// The command word and its arguments; empty if there is no word.
     pub words: Vec<String>,
 }
@@ -122,6 +124,7 @@ pub fn described() -> Command {
         for switch in row.switches {
             sub = sub.arg(switch_arg(*switch));
         }
+        sub = sub.args(row.options.iter().map(value_arg));
         if !row.args.is_empty() {
             sub = sub.arg(words_arg().value_name(row.args));
         }
@@ -140,7 +143,8 @@ fn parser() -> Command {
         command = command.arg(switch_arg(switch).global(true));
     }
     for row in COMMANDS.iter().filter(|row| row.route != Route::Verbatim) {
-        command = command.subcommand(Command::new(row.name).arg(words_arg()));
+        let options = row.options.iter().map(value_arg);
+        command = command.subcommand(Command::new(row.name).args(options).arg(words_arg()));
     }
     command
 }
@@ -174,6 +178,13 @@ fn switch_arg(switch: Switch) -> Arg {
     Arg::new(switch.long()).long(switch.long()).help(switch.help()).action(ArgAction::SetTrue)
 }
 
+fn value_arg(option: &ValueOption) -> Arg {
+    let arg = Arg::new(option.long).long(option.long).help(option.help);
+    let arg = option.short.into_iter().fold(arg, Arg::short);
+    let hint = if option.value == "FILE" { ValueHint::FilePath } else { ValueHint::Other };
+    arg.action(ArgAction::Set).value_name(option.value).value_hint(hint)
+}
+
 fn words_arg() -> Arg {
     Arg::new("words").num_args(0..).value_parser(value_parser!(String))
 }
@@ -192,9 +203,13 @@ fn merge_globals(globals: &mut Globals, matches: &ArgMatches) {
 
 fn read_part(matches: &ArgMatches) -> Part {
     let switches = Switch::ALL.into_iter().filter(|switch| matches.get_flag(switch.long()));
-    let mut words = Vec::new();
+    let (mut words, mut options) = (Vec::new(), Vec::new());
     if let Some((word, sub)) = matches.subcommand() {
         words.push(word.to_owned());
+        for option in CommandSpec::find(word).map_or(&[][..], |row| row.options) {
+            let value = sub.get_one::<String>(option.long);
+            options.extend(value.map(|value| (option.long, value.clone())));
+        }
         // The words of an external subcommand have the empty name.
         let id = if CommandSpec::find(word).is_some_and(|row| row.route != Route::Verbatim) {
             "words"
@@ -203,7 +218,7 @@ fn read_part(matches: &ArgMatches) -> Part {
         };
         words.extend(sub.get_many::<String>(id).into_iter().flatten().cloned());
     }
-    Part { switches: switches.collect(), words }
+    Part { switches: switches.collect(), options, words }
 }
 
 fn append_verbatim(words: &mut Vec<String>, rest: &[OsString]) -> Result<(), Error> {

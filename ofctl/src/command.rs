@@ -17,6 +17,8 @@ pub struct CommandSpec {
     pub max_args: Option<usize>,
     /// Switches that it accepts, before or after its name.
     pub switches: &'static [Switch],
+    /// Options with a value that it accepts, before or after its arguments.
+    pub options: &'static [ValueOption],
     /// One line, without a full stop.
     pub help: &'static str,
     /// Paragraphs below the one line; may be empty. A line that starts with two blanks is shown
@@ -35,6 +37,8 @@ pub enum Family {
     Configuration,
     /// Inspection of the running daemon.
     Inspection,
+    /// Traffic as it passes.
+    Watching,
     /// This program itself.
     Program,
     /// For the build; help does not show it.
@@ -43,7 +47,8 @@ pub enum Family {
 
 impl Family {
     /// The groups that help shows, in its order.
-    pub const SHOWN: [Family; 3] = [Family::Configuration, Family::Inspection, Family::Program];
+    pub const SHOWN: [Family; 4] =
+        [Family::Configuration, Family::Inspection, Family::Watching, Family::Program];
 
     /// The heading in help and in the man page.
     #[must_use]
@@ -51,6 +56,7 @@ impl Family {
         match self {
             Family::Configuration => "Bridges and ports (kept in the configuration)",
             Family::Inspection => "Inspection (words of ovs-appctl)",
+            Family::Watching => "Watching",
             Family::Program => "This program",
             Family::Hidden => "For the build",
         }
@@ -66,8 +72,43 @@ pub enum Route {
     Show,
     /// The word and its arguments go to the daemon as they stand.
     Verbatim,
+    /// `vswitch/capture`, until it is ended.
+    Capture,
+    /// `vswitch/show`, again and again.
+    Top,
     /// Answered here, without a daemon.
     Local,
+}
+
+/// An option of a command that takes a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ValueOption {
+    /// The name without dashes.
+    pub long: &'static str,
+    /// The letter, if it has one.
+    pub short: Option<char>,
+    /// What its value is called.
+    pub value: &'static str,
+    /// One line, without a full stop.
+    pub help: &'static str,
+}
+
+impl ValueOption {
+    /// As usage shows it: `-w FILE`.
+    #[must_use]
+    pub fn usage(&self) -> String {
+        match self.short {
+            Some(short) => format!("-{short} {}", self.value),
+            None => format!("--{} {}", self.long, self.value),
+        }
+    }
+
+    /// As help lists it: `-w, --write FILE`.
+    #[must_use]
+    pub fn signature(&self) -> String {
+        let short = self.short.map(|short| format!("-{short}, ")).unwrap_or_default();
+        format!("{short}--{} {}", self.long, self.value)
+    }
 }
 
 /// A switch of a command, as `ovs-vsctl` has them.
@@ -123,6 +164,9 @@ impl CommandSpec {
         }
         line.push(' ');
         line.push_str(&self.signature());
+        for option in self.options {
+            line.push_str(&format!(" [{}]", option.usage()));
+        }
         line
     }
 

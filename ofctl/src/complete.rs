@@ -48,8 +48,20 @@ pub fn bash() -> Vec<u8> {
     let mut text = of_shell(Shell::Bash);
     let names: Vec<&str> = CommandSpec::of_family(Family::Configuration).map(|c| c.name).collect();
     let script = BASH_NAMES.replace("@CASES@", &cases()).replace("@COMMANDS@", &names.join(" "));
+    let script = script.replace("@VALUES@", &value_words());
     text.extend_from_slice(script.as_bytes());
     text
+}
+
+/// The words that a value follows: ` | -w | --write`.
+fn value_words() -> String {
+    let options = COMMANDS.iter().flat_map(|command| command.options);
+    let words = options.flat_map(|option| {
+        let short = option.short.map(|short| format!(" | -{short}"));
+        [short, Some(format!(" | --{}", option.long))]
+    });
+    let words: std::collections::BTreeSet<String> = words.flatten().collect();
+    words.into_iter().collect()
 }
 
 /// One `case` arm for each argument that names something: `add-port:1) kinds="bridge" ;;`.
@@ -79,7 +91,7 @@ fn kinds(placeholder: &str) -> Vec<&str> {
     match placeholder.trim_matches(['[', ']']) {
         "BR" => vec!["@bridge"],
         "PORT" => vec!["@port"],
-        "NAME" => vec!["@bridge", "@port"],
+        "NAME" | "PORT|BR" => vec!["@bridge", "@port"],
         "COMMAND" => vec!["@command"],
         word if word.starts_with(|c: char| c.is_ascii_lowercase()) => word.split('|').collect(),
         _ => Vec::new(),
@@ -116,7 +128,7 @@ _ofctl_names() {
         word=${COMP_WORDS[i]}
         case $word in
         --) command= place=0 is_first= ;;
-        --rundir | --timeout)
+        --rundir | --timeout@VALUES@)
             [[ ${COMP_WORDS[i + 1]} == "=" ]] && ((i++))
             ((i++))
             [[ $word == --rundir && $i -lt $COMP_CWORD ]] && ask=(--rundir "${COMP_WORDS[i]}")

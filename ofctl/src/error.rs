@@ -19,7 +19,13 @@ pub enum Error {
     /// Standard output could not be written. What the daemon did is done.
     #[error("cannot write standard output: {0}")]
     Output(#[source] io::Error),
-    /// A generated file could not be written.
+    /// The system refuses to tell of signals.
+    #[error("cannot wait for signals: {source}")]
+    Signals {
+        /// Why.
+        source: io::Error,
+    },
+    /// A file could not be written.
     #[error("cannot write {path}: {source}")]
     Generate {
         /// The file or folder.
@@ -34,7 +40,10 @@ impl Error {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Error::Refused(_) | Error::Output(_) | Error::Generate { .. } => 1,
+            Error::Refused(_)
+            | Error::Output(_)
+            | Error::Signals { .. }
+            | Error::Generate { .. } => 1,
             Error::Usage(_) => 2,
             Error::Rpc(_) => 3,
         }

@@ -39,6 +39,10 @@ pub fn of_command(command: &CommandSpec) -> String {
         let rows = switches.map(|switch| (format!("--{}", switch.long()), switch.help()));
         section(&mut text, "Options", rows);
     }
+    if !command.options.is_empty() {
+        let rows = command.options.iter().map(|option| (option.signature(), option.help));
+        section(&mut text, "Options", rows);
+    }
     if command.prints_state {
         text.push_str("\nWith --json it prints JSON.\n");
     }

@@ -22,6 +22,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod capture;
 pub mod cli;
 pub mod command;
 pub mod complete;
@@ -32,6 +33,7 @@ pub mod plan;
 pub mod rpc;
 pub mod run;
 pub mod table;
+pub mod top;
 
 pub use command::{CommandSpec, Family, Route, Switch};
 pub use error::Error;

@@ -62,11 +62,17 @@ fn entry(page: &mut Roff, command: &CommandSpec) {
     }
     line.push(bold(command.name));
     line.push(roman(format!(" {}", command.args)));
+    for option in command.options {
+        line.push(roman(format!(" [{}]", option.usage())));
+    }
     page.text(line);
     page.text([roman(format!("{}.", command.help))]);
-    if !command.long_help.is_empty() {
+    let options = command.options.iter();
+    let options = options.map(|option| format!("  {}: {}.\n", option.signature(), option.help));
+    let text: String = options.collect::<String>() + command.long_help;
+    if !text.is_empty() {
         page.control("RS", []);
-        paragraphs(page, command.long_help);
+        paragraphs(page, &text);
         page.control("RE", []);
     }
 }

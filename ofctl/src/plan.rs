@@ -1,9 +1,11 @@
 //! From the commands as given to what is to be done: names and counts are checked here, so that
 //! a wrong call changes nothing.
 
+use crate::capture::CaptureArgs;
 use crate::cli::{Part, is_verbatim};
 use crate::command::{CommandSpec, Family, Route, suggest};
 use crate::error::Error;
+use crate::top::TopArgs;
 
 /// What a call asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +22,10 @@ pub enum Plan {
         /// Its arguments.
         params: Vec<String>,
     },
+    /// Frames as they pass.
+    Capture(CaptureArgs),
+    /// What passes each port per second.
+    Top(TopArgs),
     /// Help on all commands, or on one.
     Help(Option<&'static CommandSpec>),
     /// Write generated files.
@@ -99,6 +105,8 @@ fn plan_one(part: &Part) -> Result<Plan, Error> {
             Ok(Plan::Transact(words))
         }
         Route::Show => Ok(Plan::Show(args.first().cloned())),
+        Route::Capture => Ok(Plan::Capture(CaptureArgs::of(part))),
+        Route::Top => Ok(Plan::Top(TopArgs::of(part)?)),
         Route::Verbatim | Route::Local => plan_local(command, args),
     }
 }

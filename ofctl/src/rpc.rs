@@ -150,6 +150,13 @@ impl Client {
         self.check(reply, id)
     }
 
+    /// The connection after a reply behind which it carries something else, without a deadline.
+    #[must_use]
+    pub fn into_records(mut self) -> Records {
+        self.stream.get_mut().deadline = None;
+        Records { path: self.path, stream: self.stream }
+    }
+
     fn read_value(&mut self) -> Result<Value, RpcError> {
         let mut bounded =
             Bounded { inner: &mut self.stream, left: self.limits.max_reply_len, n_read: 0 };
@@ -201,12 +208,51 @@ impl Client {
         RpcError::Closed { path: self.path.clone(), when }
     }
 
-    fn bad_reply(&self, reason: String) -> RpcError {
+    /// What is wrong if an answer is not what its request asks for.
+    #[must_use]
+    pub fn bad_reply(&self, reason: String) -> RpcError {
         RpcError::BadReply { path: self.path.clone(), reason: one_line(&reason) }
     }
 
     fn io_error(&self, doing: &'static str, source: io::Error) -> RpcError {
         io_error(&self.path, self.limits, doing, source)
+    }
+}
+
+/// What a connection carries behind the reply to `vswitch/capture`.
+#[derive(Debug)]
+pub struct Records {
+    path: PathBuf,
+    stream: BufReader<TimedStream>,
+}
+
+impl Records {
+    /// Whether something can be read without the socket.
+    #[must_use]
+    pub fn has_buffered(&self) -> bool {
+        !self.stream.buffer().is_empty()
+    }
+
+    /// A second handle of the socket, to shut it down.
+    ///
+    /// # Errors
+    ///
+    /// [`RpcError`] if there are too many descriptors.
+    pub fn socket(&self) -> Result<UnixStream, RpcError> {
+        let cloned = self.stream.get_ref().stream.try_clone();
+        cloned.map_err(|source| RpcError::Io { path: self.path.clone(), doing: "use", source })
+    }
+
+    /// What is wrong if it ends before its last record.
+    #[must_use]
+    pub fn closed(&self) -> RpcError {
+        RpcError::Closed { path: self.path.clone(), when: "in the middle of a capture" }
+    }
+}
+
+impl Read for Records {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buf)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One call of the program, from arguments to output.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::cli::{self, DEFAULT_TIMEOUT, Globals};
 use crate::error::Error;
 use crate::plan::{self, Generated, Plan};
 use crate::rpc::{Client, Limits, Reply};
-use crate::{complete, help, man};
+use crate::{capture, complete, help, man, top};
 
 /// Where the sockets are if nothing else is said.
 pub const DEFAULT_RUNDIR: &str = "/run/vswitch";
@@ -66,6 +66,18 @@ pub fn run(
             params.extend(bridge);
             let reply = done(socket.connect()?.call("vswitch/show", &params)?)?;
             print_value(out, &reply)
+        }
+        Plan::Capture(args) => {
+            let form = if globals.is_json { capture::Form::Json } else { capture::Form::Text };
+            capture::run(|| socket.connect(), &args, form, out)
+        }
+        Plan::Top(args) => {
+            let form = match globals.is_json {
+                true => top::Form::Json,
+                false if std::io::stdout().is_terminal() => top::Form::Screen,
+                false => top::Form::Blocks,
+            };
+            top::run(|| socket.connect(), &args, form, out)
         }
         Plan::Verbatim { method, params } => {
             let mut client = socket.connect()?;

@@ -3,7 +3,7 @@
 //! Help, man page, completions, argument counts and the documentation test read it. To add a
 //! command, add a row here (sorted by name within its family) and a line in `docs/ofctl.md`.
 
-use crate::command::{CommandSpec, Family, Route, Switch};
+use crate::command::{CommandSpec, Family, Route, Switch, ValueOption};
 
 /// A row of the bridge and port family: a part of a transaction.
 const CONFIGURATION: CommandSpec = CommandSpec {
@@ -13,6 +13,7 @@ const CONFIGURATION: CommandSpec = CommandSpec {
     min_args: 0,
     max_args: Some(0),
     switches: &[],
+    options: &[],
     help: "",
     long_help: "",
     prints_state: false,
@@ -27,6 +28,23 @@ const INSPECTION: CommandSpec = CommandSpec {
     route: Route::Verbatim,
     ..CONFIGURATION
 };
+
+/// A row of the family that goes on until it is ended.
+const WATCHING: CommandSpec = CommandSpec {
+    family: Family::Watching,
+    prints_state: true,
+    route: Route::Capture,
+    ..CONFIGURATION
+};
+
+const fn option(
+    short: Option<char>,
+    long: &'static str,
+    value: &'static str,
+    help: &'static str,
+) -> ValueOption {
+    ValueOption { long, short, value, help }
+}
 
 /// A row that needs no daemon.
 const PROGRAM: CommandSpec =
@@ -55,6 +73,24 @@ The bridge gets an internal port of the same name (OpenFlow port LOCAL). Keys:
         ..CONFIGURATION
     },
     CommandSpec {
+        name: "add-mirror",
+        args: "BR NAME [KEY=VALUE...]",
+        min_args: 2,
+        max_args: None,
+        switches: &[Switch::MayExist],
+        help: "Copy frames of a bridge to a port or a VLAN",
+        long_help: "\
+Keys:
+  select-all=BOOL               every frame that a port of the bridge receives or sends
+  select-src-port=PORT,...      frames that these ports receive
+  select-dst-port=PORT,...      frames that these ports send
+  select-vlan=VID,VID-VID       of these VLANs only
+  output-port=PORT              which is then reserved: nothing else is sent there
+  output-vlan=VID               1-4095: out of every port that carries it
+  snaplen=BYTES                 14-65535: how much of each frame",
+        ..CONFIGURATION
+    },
+    CommandSpec {
         name: "add-port",
         args: "BR PORT [KEY=VALUE...]",
         min_args: 2,
@@ -63,15 +99,22 @@ The bridge gets an internal port of the same name (OpenFlow port LOCAL). Keys:
         help: "Add a port to a bridge",
         long_help: "\
 A port that cannot be set up is refused with the reason, and nothing is kept. Keys:
-  type=system|tap|internal|pcap|null|...   default system: an existing interface
+  type=system|tap|internal|pcap|null|patch   default system: an existing interface
   driver=auto|packet|afxdp      how a system port is attached
   persist=BOOL                  whether a TAP outlives the switch
   ofport_request=N              OpenFlow port number, 1-65279
   vlan_mode=access|trunk|native-tagged|native-untagged|dot1q-tunnel
   tag=VID, trunks=VID,VID-VID   0-4095; no trunks: all VLANs
+  cvlans=VID,VID-VID            customer VLANs of a dot1q-tunnel; none: all
+  qinq-ethtype=802.1ad|802.1q   kind of tag that a dot1q-tunnel adds
+  priority-tags=never|if-nonzero|always
+  protected=BOOL                no frames to and from other protected ports
   mtu_request=BYTES, mac=MAC    MAC of an internal or tap port
   n_rxq=N, rxq-affinity=Q:CPU,...
   file=FILE, loop=BOOL, rate=N  of a pcap port
+  peer=PORT                     the other end of a patch port
+  storm-broadcast=PPS, storm-unknown=PPS, storm-multicast=PPS
+                                frames per second that may flood; 0: no limit
 The daemon knows the rest, and says what is allowed.",
         ..CONFIGURATION
     },
@@ -100,6 +143,15 @@ The daemon knows the rest, and says what is allowed.",
         max_args: Some(1),
         switches: &[Switch::IfExists],
         help: "Delete a bridge and its ports",
+        ..CONFIGURATION
+    },
+    CommandSpec {
+        name: "del-mirror",
+        args: "BR NAME",
+        min_args: 2,
+        max_args: Some(2),
+        switches: &[Switch::IfExists],
+        help: "Delete a mirror",
         ..CONFIGURATION
     },
     CommandSpec {
@@ -157,6 +209,7 @@ The daemon knows the rest, and says what is allowed.",
         long_help: "\
 `set switch` takes no NAME:
   ofctl set switch poll-cpus=1,2
+  ofctl set switch vlan-limit=2   # look at two tags of a frame: 1-2, default 1
   ofctl set port p1 tag=10
   ofctl set bridge br0 mac-aging-time=60",
         ..CONFIGURATION
@@ -256,6 +309,44 @@ The daemon knows the rest, and says what is allowed.",
         help: "Change what the daemon logs",
         prints_state: false,
         ..INSPECTION
+    },
+    CommandSpec {
+        name: "capture",
+        args: "PORT|BR [TERM...]",
+        min_args: 1,
+        max_args: None,
+        options: &[
+            option(Some('w'), "write", "FILE", "Write a pcap file; - is standard output"),
+            option(Some('c'), "count", "N", "End after so many frames"),
+            option(Some('s'), "snaplen", "BYTES", "Keep so much of each frame; default all"),
+            option(None, "direction", "in|out|both", "Which way frames go; default both"),
+        ],
+        help: "Show frames of a port, or of all ports of a bridge, as they pass",
+        long_help: "\
+Without -w, a line per frame. A frame must meet every TERM:
+  arp, ip, ip6, icmp, icmp6, tcp, udp, sctp
+  mac=MAC, dl_src=MAC, dl_dst=MAC           either end, or one
+  host=ADDR[/LEN], nw_src=ADDR, nw_dst=ADDR  IPv4 or IPv6; ARP too
+  port=N, tp_src=N, tp_dst=N                of TCP, UDP or SCTP
+  vlan=VID|none|any, dl_type=0xNNNN, nw_proto=N
+  tcp_flags=+syn-ack                        set, and not set
+  ofctl capture br0 -w - host=10.0.0.1 | tcpdump -nr -",
+        ..WATCHING
+    },
+    CommandSpec {
+        name: "top",
+        args: "[BR]",
+        max_args: Some(1),
+        options: &[
+            option(Some('i'), "interval", "SECONDS", "Between tables, from 0.1 to 3600; default 1"),
+            option(Some('n'), "count", "N", "End after so many tables"),
+        ],
+        help: "Show what passes each port per second: packets, bits, errors, drops by reason",
+        long_help: "\
+On a terminal each table is drawn in the place of the one before, until Ctrl-C; elsewhere
+they follow one another. With --json, each is a line.",
+        route: Route::Top,
+        ..WATCHING
     },
     CommandSpec {
         name: "help",

@@ -3,6 +3,7 @@
 //! A library, so that tests run a whole switch inside one process; `main.rs` is thin.
 
 pub mod appctl;
+pub mod capture;
 pub mod config;
 pub mod daemon;
 pub mod log;

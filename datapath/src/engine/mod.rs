@@ -28,6 +28,7 @@ use crossbeam_channel::{Receiver, unbounded};
 
 pub use report::{RxqReport, ThreadReport};
 
+use crate::capture::{Capture, CaptureSpec, MAX_CAPTURES, Reader};
 use crate::clock::Clock;
 use crate::frame::{FrameMemory, MemoryError};
 use crate::ids::PortNo;
@@ -113,6 +114,9 @@ pub enum EngineError {
     /// A list that names a CPU twice, none, or too many.
     #[error("poll-cpus: {0} (allowed: 1 to 64 different CPUs)")]
     CpuList(String),
+    /// Too many watch already.
+    #[error("{MAX_CAPTURES} captures are running (allowed: {MAX_CAPTURES} at the same time)")]
+    TooManyCaptures,
     /// The port number is taken.
     #[error("datapath {0} is in use")]
     PortInUse(PortNo),
@@ -141,6 +145,7 @@ pub struct Engine {
     devices: BTreeMap<PortNo, Device>,
     events: Receiver<Event>,
     event_wake: Arc<Wake>,
+    captures: Vec<Capture>,
 }
 
 impl Engine {
@@ -161,7 +166,8 @@ impl Engine {
             Workers::Inline => vec![Worker::inline(&seed)?],
             Workers::Threads(cpus) => workers::start(&seed, &cpus, &[])?,
         };
-        Ok(Engine { seed, workers, devices: BTreeMap::new(), events, event_wake })
+        let captures = Vec::new();
+        Ok(Engine { seed, workers, devices: BTreeMap::new(), events, event_wake, captures })
     }
 
     /// The engine's clock.
@@ -292,6 +298,12 @@ impl Engine {
                 worker.post(Command::AddTxq(*no, txq, device.stats.clone()));
             }
         }
+        self.captures.retain(|capture| !capture.is_ended());
+        for worker in &mut fresh {
+            for capture in &self.captures {
+                worker.ask(|reply| Command::AddTap(Box::new(capture.tap()), reply));
+            }
+        }
         let old = std::mem::replace(&mut self.workers, fresh);
         self.devices.values_mut().for_each(|device| device.queues.clear());
         for mut worker in old {
@@ -314,6 +326,23 @@ impl Engine {
                 self.place(slot);
             }
         }
+    }
+
+    /// Copies frames for a reader from now on, until that is dropped.
+    ///
+    /// # Errors
+    /// [`MAX_CAPTURES`] run already.
+    pub fn capture(&mut self, spec: CaptureSpec) -> Result<Reader, EngineError> {
+        self.captures.retain(|capture| !capture.is_ended());
+        if self.captures.len() >= MAX_CAPTURES {
+            return Err(EngineError::TooManyCaptures);
+        }
+        let (capture, reader) = Capture::new(spec);
+        for worker in &mut self.workers {
+            worker.ask(|reply| Command::AddTap(Box::new(capture.tap()), reply));
+        }
+        self.captures.push(capture);
+        Ok(reader)
     }
 
     /// One round of each inline worker; frames received. Threads run by themselves.

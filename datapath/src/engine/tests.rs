@@ -9,7 +9,7 @@ use crate::l2::fdb::{Fdb, FdbConfig};
 use crate::l2::vlan::PortVlan;
 use crate::netdev::TxCaps;
 use crate::netdev::dummy::{Dummy, DummyHandle};
-use crate::view::{Bridge, Port, Program, VidSet};
+use crate::view::{Bridge, Port, PortKind, Program, VidSet};
 
 /// A bridge of dummy ports on an engine.
 struct Lab {
@@ -40,6 +40,8 @@ impl Lab {
         let port = |no: PortNo, stats: &Arc<PortStats>| Port {
             no,
             bridge: id,
+            kind: PortKind::Device,
+            storm: None,
             vlan: PortVlan::trunk_all(),
             up: true,
             mtu: 1500,
@@ -58,6 +60,7 @@ impl Lab {
             ports: self.ports.iter().map(|(no, ..)| *no).collect(),
             forward_bpdu: false,
             flood_vlans: VidSet::empty(),
+            mirrors: None,
         };
         self.engine.publish(Snapshot { ports, bridges: vec![Some(Arc::new(bridge))] });
     }

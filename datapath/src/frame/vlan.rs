@@ -46,6 +46,18 @@ impl Frame {
             None => false,
         }
     }
+
+    /// Overwrites the outer tag; `false` if the frame cannot hold a tag.
+    #[must_use]
+    pub fn replace_vlan(&mut self, tpid: u16, tag: VlanTag) -> bool {
+        match self.data_mut().get_mut(ADDRS_LEN..ADDRS_LEN + 2) {
+            Some(field) => {
+                field.copy_from_slice(&tpid.to_be_bytes());
+                self.set_vlan(tag)
+            }
+            None => false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -66,6 +78,8 @@ mod tests {
         assert_eq!((frame.data()[16], frame.len(), *frame.offload()), (12, 64, at(38)));
         assert!(frame.set_vlan(VlanTag(7)));
         assert_eq!(frame.data()[14..16], [0, 7]);
+        assert!(frame.replace_vlan(0x88a8, VlanTag(0xa009)));
+        assert_eq!(frame.data()[11..17], [11, 0x88, 0xa8, 0xa0, 9, 12]);
         assert!(frame.pop_vlan());
         assert_eq!((frame.data(), *frame.offload()), (&bytes[..], at(34)));
     }
@@ -75,7 +89,7 @@ mod tests {
         let mut pool = FramePool::new(FrameMemory::new(1, 0).unwrap());
         let mut frame = pool.from_bytes(&[9; 11]).unwrap();
         assert!(!frame.push_vlan(0x8100, VlanTag(1)) && !frame.pop_vlan());
-        assert!(!frame.set_vlan(VlanTag(1)));
+        assert!(!frame.set_vlan(VlanTag(1)) && !frame.replace_vlan(0x8100, VlanTag(1)));
         assert_eq!(frame.data(), [9; 11]);
     }
 }

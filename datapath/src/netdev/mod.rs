@@ -66,7 +66,8 @@ pub enum RecvStatus {
 
 /// One receive queue of a port.
 pub trait Rxq: Send {
-    /// Adds frames to `batch` while it has room and the device has frames, without blocking.
+    /// Adds frames that the device has to `batch`, as many as it has room for at most, without
+    /// blocking.
     fn recv(
         &mut self,
         pool: &mut FramePool,

@@ -14,7 +14,7 @@ use crate::netdev::TxCaps;
 pub struct Limits {
     /// What its queue does for frames.
     pub caps: TxCaps,
-    /// Bytes of Ethernet payload; up to two VLAN tags do not count against it.
+    /// Bytes of Ethernet payload; up to three VLAN tags do not count against it.
     pub mtu: u32,
 }
 

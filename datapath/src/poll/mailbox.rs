@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::rx::RxSlot;
 use super::wake::Wake;
+use crate::capture::Tap;
 use crate::ids::PortNo;
 use crate::netdev::Txq;
 use crate::view::PortStats;
@@ -27,6 +28,8 @@ pub enum Command {
     AddTxq(PortNo, Box<dyn Txq>, Arc<PortStats>),
     /// Close every queue of this port.
     RemovePort(PortNo, Sender<()>),
+    /// Copy frames for a capture from now on.
+    AddTap(Box<Tap>, Sender<()>),
     /// Take the newest snapshot, then answer.
     Sync(Sender<()>),
     /// Give back every receive queue and end.

@@ -2,9 +2,9 @@
 //!
 //! # Design
 //! A [`PollThread`] owns receive queues, one transmit queue per port, a frame pool and a buffer of
-//! outgoing frames per port. A round takes at most one batch from each active queue, forwards it,
-//! flushes what is to be sent, and then *quiesces*: it takes the newest [`Snapshot`] and serves a
-//! bounded number of commands from its mailbox. Between rounds the thread holds no reference to
+//! outgoing frames per port. A round takes at most one batch from each active queue, forwards it and
+//! flushes what is to be sent, queue by queue; then it *quiesces*: it takes the newest [`Snapshot`] and
+//! serves a bounded number of commands from its mailbox. Between rounds the thread holds no reference to
 //! anything that a command may remove.
 //!
 //! **Adaptive polling.** A queue that gave frames lately is *active* and is asked in each round. Idle

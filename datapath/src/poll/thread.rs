@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::drop_reason::DropReason;
 use crate::engine::Event;
 use crate::frame::{FrameMemory, FramePool};
-use crate::l2::normal::{self, Stage};
+use crate::l2::normal::{self, Hops, Stage};
 use crate::netdev::RecvStatus;
 use crate::snapshot::Subscriber;
 use crate::view::Snapshot;
@@ -77,6 +77,7 @@ pub struct PollThread {
     rx: RxSet,
     tx: TxBuffers,
     batch: Batch,
+    hops: Hops,
 }
 
 impl PollThread {
@@ -97,6 +98,7 @@ impl PollThread {
             stats: parts.stats,
             tx,
             batch: Batch::new(),
+            hops: Hops::default(),
         })
     }
 
@@ -159,14 +161,16 @@ impl PollThread {
         now
     }
 
-    /// A batch from each active queue, forwarded and sent; frames received.
+    /// A batch from each active queue, forwarded and sent; frames received. Each is sent before the
+    /// next queue is asked: a system call that finds nothing would add its time to every answer.
     fn forward_all(&mut self, now_ns: u64) -> usize {
         let mut total = 0;
         for at in 0..self.rx.slots_mut().len() {
-            total += self.forward_queue(at, now_ns);
-        }
-        if total > 0 {
-            self.tx.flush(&mut self.pool);
+            let n = self.forward_queue(at, now_ns);
+            if n > 0 {
+                self.tx.flush(&mut self.pool);
+            }
+            total += n;
         }
         total
     }
@@ -182,11 +186,13 @@ impl PollThread {
         let n = counters.rx_packets.get().wrapping_sub(received);
         if n > 0 {
             let since = cycles();
+            self.tx.capture_received(slot.port, &self.batch);
             let snapshot = self.view.value();
             if let Some(port) = snapshot.port(slot.port) {
                 let now_s = u32::try_from(now_ns / 1_000_000_000).unwrap_or(u32::MAX);
-                let pool = &mut self.pool;
-                let mut stage = Stage { snapshot, thread: self.id, now_s, pool };
+                let (pool, hops) = (&mut self.pool, &mut self.hops);
+                let thread = self.id;
+                let mut stage = Stage { snapshot, thread, now_ns, now_s, pool, hops };
                 normal::forward(&mut stage, port, &mut self.batch, &mut self.tx);
             } else {
                 counters.drop_rx(DropReason::RxPortDown, self.batch.len() as u64);
@@ -211,6 +217,7 @@ impl PollThread {
     /// Takes the newest snapshot and serves commands.
     fn quiesce(&mut self, now_ns: u64) -> Flow {
         self.refresh();
+        self.tx.forget_ended_captures();
         for _ in 0..COMMANDS_PER_ROUND {
             match self.inbox.receiver.try_recv() {
                 Ok(command) => {
@@ -241,6 +248,10 @@ impl PollThread {
             Command::RemovePort(port, reply) => {
                 self.rx.take_all(&mut self.pool, |slot| slot.port == port);
                 self.tx.remove(port);
+                let _ = reply.send(());
+            }
+            Command::AddTap(tap, reply) => {
+                self.tx.add_tap(*tap);
                 let _ = reply.send(());
             }
             Command::Sync(reply) => {

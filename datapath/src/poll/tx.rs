@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::stats::ThreadStats;
 use crate::batch::Batch;
+use crate::capture::{Captures, Direction, Tap};
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FramePool};
@@ -15,6 +16,7 @@ use crate::view::{PortStats, Snapshot};
 
 /// One port's buffer.
 struct TxSlot {
+    port: PortNo,
     txq: Box<dyn Txq>,
     caps: TxCaps,
     stats: Arc<PortStats>,
@@ -30,13 +32,15 @@ pub struct TxBuffers {
     thread: usize,
     stats: Arc<ThreadStats>,
     view: Arc<Snapshot>,
+    captures: Captures,
 }
 
 impl TxBuffers {
     /// No port yet.
     #[must_use]
     pub fn new(thread: usize, stats: Arc<ThreadStats>, view: Arc<Snapshot>) -> TxBuffers {
-        TxBuffers { slots: Vec::new(), dirty: Vec::new(), thread, stats, view }
+        let captures = Captures::default();
+        TxBuffers { slots: Vec::new(), dirty: Vec::new(), thread, stats, view, captures }
     }
 
     /// Sends to `port` through `txq` from now on.
@@ -46,7 +50,7 @@ impl TxBuffers {
         }
         let caps = txq.caps();
         let mtu = self.mtu_if_up(port);
-        let slot = TxSlot { txq, caps, stats, batch: Batch::new(), mtu };
+        let slot = TxSlot { port, txq, caps, stats, batch: Batch::new(), mtu };
         self.slots[port.index()] = Some(Box::new(slot));
     }
 
@@ -60,6 +64,7 @@ impl TxBuffers {
     /// Takes over the ports' state from a new snapshot.
     pub fn apply(&mut self, view: &Arc<Snapshot>) {
         self.view = view.clone();
+        self.captures.apply(view);
         for no in (0..=PortNo::MAX).take(self.slots.len()).filter_map(PortNo::new) {
             let mtu = self.mtu_if_up(no);
             if let Some(slot) = &mut self.slots[no.index()] {
@@ -76,8 +81,29 @@ impl TxBuffers {
     pub fn flush(&mut self, pool: &mut FramePool) {
         while let Some(port) = self.dirty.pop() {
             if let Some(Some(slot)) = self.slots.get_mut(port.index()) {
-                slot.flush(self.thread, &self.stats, pool);
+                slot.flush((self.thread, &self.stats), pool, &mut self.captures);
             }
+        }
+    }
+
+    /// Copies frames for a capture from now on.
+    pub fn add_tap(&mut self, tap: Tap) {
+        self.captures.add(tap, &self.view);
+    }
+
+    /// Forgets captures that have ended.
+    #[inline]
+    pub fn forget_ended_captures(&mut self) {
+        if !self.captures.is_empty() {
+            self.captures.forget_ended();
+        }
+    }
+
+    /// A port has received a batch.
+    #[inline]
+    pub fn capture_received(&mut self, port: PortNo, batch: &Batch) {
+        if !self.captures.is_empty() {
+            self.captures.copy(port, Direction::In, batch);
         }
     }
 }
@@ -97,14 +123,26 @@ impl Output for TxBuffers {
         }
         slot.batch.push(frame);
         if slot.batch.is_full() {
-            slot.flush(self.thread, &self.stats, pool);
+            slot.flush((self.thread, &self.stats), pool, &mut self.captures);
             self.dirty.retain(|dirty| *dirty != port);
+        }
+    }
+
+    fn cross(&mut self, from: PortNo, to: PortNo, batch: &Batch) {
+        if !self.captures.is_empty() {
+            self.captures.copy(from, Direction::Out, batch);
+            self.captures.copy(to, Direction::In, batch);
         }
     }
 }
 
 impl TxSlot {
-    fn flush(&mut self, thread: usize, stats: &ThreadStats, pool: &mut FramePool) {
+    fn flush(
+        &mut self,
+        (thread, stats): (usize, &ThreadStats),
+        pool: &mut FramePool,
+        captures: &mut Captures,
+    ) {
         let counters = self.stats.of(thread);
         let Some(mtu) = self.mtu else {
             counters.drop_tx(DropReason::TxPortDown, self.batch.len() as u64);
@@ -113,7 +151,8 @@ impl TxSlot {
         };
         let before = counters.tx_packets.get();
         let limits = Limits { caps: self.caps, mtu };
-        let out = Out { txq: &mut *self.txq, limits: &limits, counters };
+        let (port, txq) = (self.port, &mut *self.txq);
+        let mut out = Out { port, txq, limits: &limits, counters, captures };
         if self.batch.iter().all(|frame| offload::fits(frame, &limits)) {
             out.send(&mut self.batch, pool);
         } else {
@@ -126,32 +165,37 @@ impl TxSlot {
 
 /// Where a flush sends to.
 struct Out<'a> {
+    port: PortNo,
     txq: &'a mut dyn Txq,
     limits: &'a Limits,
     counters: &'a PortCounters,
+    captures: &'a mut Captures,
 }
 
 impl Out<'_> {
-    fn send(self, batch: &mut Batch, pool: &mut FramePool) {
+    fn send(&mut self, batch: &mut Batch, pool: &mut FramePool) {
+        if !self.captures.is_empty() {
+            self.captures.copy(self.port, Direction::Out, batch);
+        }
         self.counters.tx_batches.add(1);
         self.txq.send(pool, batch, self.counters);
     }
 
     /// Sends a batch of which some frames must be cut, finished or refused first.
     #[cold]
-    fn send_fitted(self, batch: &mut Batch, pool: &mut FramePool) {
-        let Out { txq, limits, counters } = self;
+    fn send_fitted(&mut self, batch: &mut Batch, pool: &mut FramePool) {
+        let (limits, counters) = (self.limits, self.counters);
         let mut ready = Batch::new();
         for frame in batch.drain(..) {
             offload::fit(frame, limits, pool, counters, &mut |pool, frame| {
                 ready.push(frame);
                 if ready.is_full() {
-                    Out { txq: &mut *txq, limits, counters }.send(&mut ready, pool);
+                    self.send(&mut ready, pool);
                 }
             });
         }
         if !ready.is_empty() {
-            Out { txq, limits, counters }.send(&mut ready, pool);
+            self.send(&mut ready, pool);
         }
     }
 }

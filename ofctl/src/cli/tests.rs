@@ -10,7 +10,7 @@ fn read_words(line: &str) -> Result<(Globals, Vec<Part>), Error> {
 
 fn part(switches: &[Switch], words: &str) -> Part {
     let words = words.split_whitespace().map(str::to_owned).collect();
-    Part { switches: switches.to_vec(), words }
+    Part { switches: switches.to_vec(), options: Vec::new(), words }
 }
 
 fn usage_text(line: &str) -> String {

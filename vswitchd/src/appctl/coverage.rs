@@ -85,7 +85,7 @@ impl Coverage {
         }
         for bridge in switch.bridges() {
             let stats = bridge.fdb.stats();
-            let counts = [stats.evicted, stats.expired, stats.learned, stats.moved];
+            let counts = [stats.evicted, stats.expired, stats.flapped, stats.learned, stats.moved];
             FDB_COUNTERS.iter().zip(counts).for_each(|(name, n)| add(name, n));
             for port in bridge.ports {
                 let sum = |read: fn(&PortCounters) -> u64| port.stats.sum(read);
@@ -122,8 +122,13 @@ impl Coverage {
 }
 
 /// Counters of forwarding databases, under Open vSwitch's names.
-const FDB_COUNTERS: [&str; 4] =
-    ["mac_learning_evicted", "mac_learning_expired", "mac_learning_learned", "mac_learning_moved"];
+const FDB_COUNTERS: [&str; 5] = [
+    "mac_learning_evicted",
+    "mac_learning_expired",
+    "mac_learning_flapped",
+    "mac_learning_learned",
+    "mac_learning_moved",
+];
 
 fn keep(samples: &mut VecDeque<Totals>, totals: Totals, n: usize) {
     samples.push_back(totals);

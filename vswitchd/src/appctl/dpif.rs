@@ -6,6 +6,7 @@ use datapath::PortCounters;
 
 use super::view::{PortView, SwitchView};
 use super::{AppctlError, Context, Output};
+use crate::config::PortType;
 
 /// The datapath's name in Open vSwitch's tools: type and name of its userspace datapath.
 const DATAPATH: &str = "netdev@ovs-netdev";
@@ -17,7 +18,8 @@ pub fn show(context: &mut Context<'_>, _: &[String]) -> Result<Output, AppctlErr
         // Writing to a string does not fail.
         let _ = writeln!(text, "  {}:", bridge.name);
         for port in &bridge.ports {
-            let no = port.no.map_or_else(|| "none".to_owned(), |no| no.to_string());
+            let no = port.no.filter(|_| !is_patch(port));
+            let no = no.map_or_else(|| "none".to_owned(), |no| no.to_string());
             let _ = writeln!(
                 text,
                 "    {} {}/{no}: ({}{})",
@@ -45,7 +47,7 @@ pub fn dpctl_show(context: &mut Context<'_>, params: &[String]) -> Result<Output
     );
     let bridges = context.switch.bridges();
     let mut ports: Vec<_> = bridges.iter().flat_map(|bridge| &bridge.ports).collect();
-    ports.retain(|port| port.no.is_some());
+    ports.retain(|port| port.no.is_some() && !is_patch(port));
     ports.sort_by_key(|port| port.no);
     for port in ports {
         let no = port.no.map_or(0, datapath::PortNo::get);
@@ -60,6 +62,11 @@ pub fn dpctl_show(context: &mut Context<'_>, params: &[String]) -> Result<Output
         }
     }
     Ok(Output::Text(text))
+}
+
+/// Whether a port joins bridges: Open vSwitch's datapath does not know such ports.
+fn is_patch(port: &PortView) -> bool {
+    port.kind == PortType::Patch.word()
 }
 
 /// `: key=value, key=value`, or nothing.
@@ -103,7 +110,7 @@ fn human(bytes: u64) -> String {
 fn n_hits(switch: &dyn SwitchView) -> u64 {
     let bridges = switch.bridges();
     let ports = bridges.iter().flat_map(|bridge| &bridge.ports);
-    ports.map(|port| port.stats.sum(|c| c.rx_packets.get())).sum()
+    ports.filter(|port| !is_patch(port)).map(|port| port.stats.sum(|c| c.rx_packets.get())).sum()
 }
 
 #[cfg(test)]

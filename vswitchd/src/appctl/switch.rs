@@ -4,7 +4,8 @@ use datapath::engine::ThreadReport;
 
 use super::view::{BridgeView, PortView, SwitchView};
 use crate::config::value::Value as _;
-use crate::config::{OfPort, PortSettings, PortType};
+use crate::config::{OfPort, PortSettings, PortType, peer_of};
+use crate::rpc::Takeover;
 use crate::switch::{self, Switch};
 
 impl SwitchView for Switch {
@@ -27,6 +28,11 @@ impl SwitchView for Switch {
 
     fn show(&self, params: &[String]) -> Result<String, String> {
         Switch::show(self, params)
+    }
+
+    fn capture(&mut self, params: &[String]) -> Result<(String, Takeover), String> {
+        let (words, stream) = Switch::capture(self, params)?;
+        Ok((words, Takeover::new(move |socket, unsent| stream.start(socket, unsent))))
     }
 
     fn transact(&mut self, params: &[String]) -> Result<String, String> {
@@ -56,6 +62,7 @@ fn kind(settings: &PortSettings) -> &'static str {
 fn options(settings: &PortSettings) -> Vec<(String, String)> {
     let mut options = Vec::new();
     options.extend(settings.file.as_ref().map(|file| ("file".to_owned(), file.text())));
+    options.extend(peer_of(settings).map(|peer| ("peer".to_owned(), peer.to_owned())));
     options.extend(settings.n_rxq.as_ref().map(|n| ("n_rxq".to_owned(), n.text())));
     options
 }

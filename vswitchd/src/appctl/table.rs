@@ -62,6 +62,7 @@ pub const COMMANDS: &[Command] = &[
     command("vlog/list", "", 0, 0, vlog::list),
     command("vlog/reopen", "", 0, 0, vlog::reopen),
     command("vlog/set", "{spec | PATTERN:destination:pattern}", 0, ANY, vlog::set),
+    command("vswitch/capture", "port|bridge [--option=value]... [term]...", 0, ANY, capture),
     command("vswitch/show", "--format=text|json [bridge]", 0, ANY, show_configuration),
     command("vswitch/transact", "--format=text|json command [-- command]...", 0, ANY, transact),
 ];
@@ -99,6 +100,12 @@ fn set_options(context: &mut Context<'_>, params: &[String]) -> Result<Output, A
 
 fn show_configuration(context: &mut Context<'_>, params: &[String]) -> Result<Output, AppctlError> {
     context.switch.show(params).map(Output::Text).map_err(AppctlError::Switch)
+}
+
+fn capture(context: &mut Context<'_>, params: &[String]) -> Result<Output, AppctlError> {
+    let (words, takeover) = context.switch.capture(params).map_err(AppctlError::Switch)?;
+    context.session.takeover = Some(takeover);
+    Ok(Output::Text(words))
 }
 
 fn transact(context: &mut Context<'_>, params: &[String]) -> Result<Output, AppctlError> {

@@ -36,6 +36,10 @@ impl SwitchView for Fake {
         Ok(format!("show {}\n", params.join(" ")))
     }
 
+    fn capture(&mut self, params: &[String]) -> Result<(String, crate::rpc::Takeover), String> {
+        Err(format!("{}: no such port", params.join(" ")))
+    }
+
     fn transact(&mut self, params: &[String]) -> Result<String, String> {
         Err(format!("{}: no such thing", params.join(" ")))
     }

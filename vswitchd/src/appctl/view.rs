@@ -8,6 +8,7 @@ use datapath::view::PortStats;
 use datapath::{DropReason, PortNo};
 
 use crate::config::OfPort;
+use crate::rpc::Takeover;
 
 /// The switch, as far as commands need it.
 pub trait SwitchView {
@@ -25,6 +26,12 @@ pub trait SwitchView {
     /// # Errors
     /// One line, without newline.
     fn show(&self, params: &[String]) -> Result<String, String>;
+
+    /// `vswitch/capture`: what is captured, in words, and who takes over the connection.
+    ///
+    /// # Errors
+    /// One line, without newline.
+    fn capture(&mut self, params: &[String]) -> Result<(String, Takeover), String>;
 
     /// `vswitch/transact`: the parameters and the result as `ofctl` knows them.
     ///

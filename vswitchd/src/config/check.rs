@@ -6,11 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use packet::Vid;
+
 use super::error::{ConfigError, ObjectRef};
 use super::keys;
+use super::mirror::check_mirrors;
 use super::model::{
     Bridge, Config, KEYS_OF_TYPES, OfPort, Port, PortSettings, PortType, VlanModeName,
 };
+use super::patch::check_pairs;
 
 /// Longest name of a kernel device, bytes (`IFNAMSIZ` − 1, linux/if.h).
 const DEVICE_NAME_MAX: usize = 15;
@@ -25,6 +29,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     let mut seen = BTreeSet::new();
     for (bridge_name, bridge) in &config.bridges {
         check_bridge(bridge_name, bridge)?;
+        check_mirrors(bridge_name, bridge)?;
         for name in bridge.ports.keys() {
             let object = || ObjectRef::Port(name.clone());
             if name != bridge_name && config.bridges.contains_key(name) {
@@ -38,7 +43,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
             }
         }
     }
-    Ok(())
+    check_pairs(config)
 }
 
 /// Whether a bridge can be used, taken alone.
@@ -156,30 +161,50 @@ fn check_keys_fit_type(object: &ObjectRef, settings: &PortSettings) -> Result<()
             });
         }
     }
-    if port_type == PortType::Pcap && settings.file.is_none() {
-        return Err(ConfigError::conflict(object.clone(), "type=pcap needs file=PATH"));
-    }
-    Ok(())
+    let needs = match port_type {
+        PortType::Pcap if settings.file.is_none() => "type=pcap needs file=PATH",
+        PortType::Patch if settings.peer.is_none() => "type=patch needs peer=PORT",
+        _ => return Ok(()),
+    };
+    Err(ConfigError::conflict(object.clone(), needs))
 }
 
 fn check_vlan(object: &ObjectRef, settings: &PortSettings) -> Result<(), ConfigError> {
     let mode = settings.mode();
+    let is_tunnel = mode == VlanModeName::Dot1qTunnel;
+    let word = mode.word();
     let conflict = |why: String| Err(ConfigError::conflict(object.clone(), why));
-    match mode {
-        VlanModeName::Trunk if settings.tag.is_some() => conflict(
-            "tag does not fit vlan_mode=trunk (allowed with access, native-tagged, native-untagged)"
-                .into(),
-        ),
-        VlanModeName::Access if settings.trunks.is_some() => conflict(
+    let misfit = |key: &str, allowed: &str| {
+        conflict(format!("{key} does not fit vlan_mode={word} (allowed with {allowed})"))
+    };
+    if settings.cvlans.is_some() && !is_tunnel {
+        return misfit("cvlans", "dot1q-tunnel");
+    }
+    if settings.qinq_ethtype.is_some() && !is_tunnel {
+        return misfit("qinq-ethtype", "dot1q-tunnel");
+    }
+    // A tunnel gives a customer's tags back as they came.
+    if settings.priority_tags.is_some() && is_tunnel {
+        return misfit("priority-tags", "access, trunk, native-tagged, native-untagged");
+    }
+    match (mode, settings.tag) {
+        (VlanModeName::Trunk, Some(_)) => {
+            misfit("tag", "access, native-tagged, native-untagged, dot1q-tunnel")
+        }
+        (VlanModeName::Access, _) if settings.trunks.is_some() => conflict(
             "trunks does not fit vlan_mode=access, which is the mode of a port with a tag \
              (allowed with trunk, native-tagged, native-untagged)"
                 .into(),
         ),
-        VlanModeName::Trunk => Ok(()),
-        _ if settings.tag.is_none() => {
-            conflict(format!("vlan_mode={} needs tag=VID", mode.word()))
+        (VlanModeName::Dot1qTunnel, _) if settings.trunks.is_some() => {
+            misfit("trunks", "trunk, native-tagged, native-untagged")
         }
-        _ => Ok(()),
+        (VlanModeName::Trunk, None) => Ok(()),
+        (_, None) => conflict(format!("vlan_mode={word} needs tag=VID")),
+        (VlanModeName::Dot1qTunnel, Some(Vid::NONE)) => conflict(
+            "tag=0 is no service VLAN (allowed with vlan_mode=dot1q-tunnel: 1-4095)".into(),
+        ),
+        (_, Some(_)) => Ok(()),
     }
 }
 

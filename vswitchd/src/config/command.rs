@@ -45,6 +45,10 @@ pub enum Verb {
     AddPort(String, String, Vec<Pair>),
     /// `del-port [BR] PORT`
     DelPort(Option<String>, String),
+    /// `add-mirror BR NAME [K=V…]`
+    AddMirror(String, String, Vec<Pair>),
+    /// `del-mirror BR NAME`
+    DelMirror(String, String),
     /// `list-ports BR`
     ListPorts(String),
     /// `port-to-br PORT`
@@ -124,6 +128,24 @@ const COMMANDS: &[Spec] = &[
         },
     },
     Spec {
+        word: "add-mirror",
+        arguments: "BR NAME [KEY=VALUE...]",
+        option: Some("--may-exist"),
+        build: |args| {
+            let [br, name, rest @ ..] = args else { return None };
+            Some(pairs(rest).map(|pairs| Verb::AddMirror(br.clone(), name.clone(), pairs)))
+        },
+    },
+    Spec {
+        word: "del-mirror",
+        arguments: "BR NAME",
+        option: Some("--if-exists"),
+        build: |args| match args {
+            [br, name] => Some(Ok(Verb::DelMirror(br.clone(), name.clone()))),
+            _ => None,
+        },
+    },
+    Spec {
         word: "list-ports",
         arguments: "BR",
         option: None,
@@ -168,9 +190,6 @@ const COMMANDS: &[Spec] = &[
         },
     },
 ];
-
-/// Commands that a later version will know.
-const LATER: &[&str] = &["add-mirror", "del-mirror"];
 
 fn one(args: &[String], verb: fn(String) -> Verb) -> Option<Result<Verb, String>> {
     match args {
@@ -237,7 +256,6 @@ fn parse_one(words: &[String]) -> Result<Command, ConfigError> {
     let usage = |why: String| ConfigError::Usage { command: shorten(word), why };
     let Some(spec) = COMMANDS.iter().find(|spec| spec.word == word) else {
         return Err(usage(match nearest(word, COMMANDS.iter().map(|spec| spec.word)) {
-            _ if LATER.contains(&word) => "not supported by this version".to_owned(),
             Some(near) => format!("unknown command (did you mean {near}?)"),
             None => format!("unknown command (allowed: {})", all_words()),
         }));
@@ -297,7 +315,6 @@ mod tests {
     #[test]
     fn what_is_no_command_is_refused_with_a_hint() {
         assert_eq!(refused("add-prt br0 p1"), "add-prt: unknown command (did you mean add-port?)");
-        assert_eq!(refused("add-mirror br0 m"), "add-mirror: not supported by this version");
         assert_eq!(
             refused("add-port br0"),
             "add-port: wrong arguments (usage: add-port BR PORT [KEY=VALUE...])"

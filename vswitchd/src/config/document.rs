@@ -34,7 +34,8 @@ use serde_json::{Map, Value as Json, json};
 use super::check;
 use super::error::ObjectRef;
 use super::keys::{self, Settings};
-use super::model::{Bridge, Config, OfPort, Port};
+use super::mirror::MirrorSettings;
+use super::model::{Bridge, Config, OfPort, Port, PortType};
 use super::value::{DeviceMac, Value as _};
 
 /// Version of the file's format.
@@ -65,6 +66,12 @@ fn bridge_json(bridge: &Bridge) -> Json {
     let ports: Map<String, Json> =
         bridge.ports.iter().map(|(name, port)| (name.clone(), port_json(port))).collect();
     object.insert("ports".into(), ports.into());
+    if !bridge.mirrors.is_empty() {
+        let mirrors = bridge.mirrors.iter();
+        let mirrors: Map<String, Json> =
+            mirrors.map(|(name, mirror)| (name.clone(), settings_json(mirror).into())).collect();
+        object.insert("mirrors".into(), mirrors.into());
+    }
     object.into()
 }
 
@@ -251,12 +258,28 @@ impl Object for BridgeObject<'_> {
                 let mut ports = Ports { bridge: self.name, ports: &mut self.bridge.ports };
                 map.next_value_seed(Members(&mut ports))
             }
+            "mirrors" => map.next_value_seed(Members(&mut Mirrors(&mut self.bridge.mirrors))),
             _ => load_setting(&self.object, &mut self.bridge.settings, key, map),
         }
     }
 
     fn complete(&mut self) -> Result<(), String> {
         check::check_bridge(self.name, &self.bridge).map_err(|error| error.to_string())
+    }
+}
+
+struct Mirrors<'a>(&'a mut BTreeMap<String, MirrorSettings>);
+
+impl Object for Mirrors<'_> {
+    fn expecting(&self) -> &'static str {
+        "an object of mirrors by name"
+    }
+
+    fn member<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        let object = ObjectRef::Mirror(key.to_owned());
+        check::check_port_name(&object, key, PortType::Null).map_err(A::Error::custom)?;
+        let settings = self.0.entry(key.to_owned()).or_default();
+        map.next_value_seed(Members(&mut Plain { object, settings }))
     }
 }
 

@@ -12,6 +12,8 @@ pub enum ObjectRef {
     Bridge(String),
     /// A port, by name.
     Port(String),
+    /// A mirror, by name.
+    Mirror(String),
 }
 
 impl fmt::Display for ObjectRef {
@@ -20,6 +22,7 @@ impl fmt::Display for ObjectRef {
             ObjectRef::Switch => write!(f, "switch"),
             ObjectRef::Bridge(name) => write!(f, "bridge {}", Quoted(name)),
             ObjectRef::Port(name) => write!(f, "port {}", Quoted(name)),
+            ObjectRef::Mirror(name) => write!(f, "mirror {}", Quoted(name)),
         }
     }
 }
@@ -116,6 +119,7 @@ pub enum ConfigError {
     #[error("{object}: no such {}{hint}", match object {
         ObjectRef::Bridge(_) => "bridge",
         ObjectRef::Port(_) => "port",
+        ObjectRef::Mirror(_) => "mirror",
         ObjectRef::Switch => "switch",
     })]
     Missing {

@@ -8,22 +8,26 @@
 //!
 //! # Invariants
 //! A `Config` that left [`transact`] or [`store`] satisfies [`check::check`]: names are valid and
-//! unique over bridges and ports, each bridge has its local port, and no two ports of a bridge share
-//! an OpenFlow number.
+//! unique over bridges and ports, each bridge has its local port, no two ports of a bridge share
+//! an OpenFlow number, and the ends of a pair of patch ports name each other.
 
 pub mod check;
 pub mod command;
 pub mod document;
 pub mod error;
 pub mod keys;
+pub mod mirror;
 pub mod model;
 pub mod output;
+pub mod patch;
 pub mod store;
 pub mod transact;
 pub mod value;
 
 pub use error::{ConfigError, ObjectRef};
+pub use mirror::MirrorSettings;
 pub use model::{
     Bridge, BridgeSettings, Config, OfPort, Port, PortSettings, PortType, SwitchSettings,
 };
 pub use output::Format;
+pub use patch::peer_of;

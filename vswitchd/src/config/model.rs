@@ -6,6 +6,8 @@ use std::fmt;
 use packet::{MacAddr, Vid};
 
 use super::keys::settings;
+use super::mirror::MirrorSettings;
+use super::patch::PeerName;
 use super::value::{
     CpuList, DatapathId, DeviceMac, FilePath, Int, Protocol, RxqAffinity, Several, Target, VidList,
     words,
@@ -69,9 +71,11 @@ words! {
         Pcap = "pcap",
         /// Nothing received; what is sent to it is counted and dropped.
         Null = "null",
+        /// A patch port of another bridge.
+        Patch = "patch",
         /// In memory, for tests inside one process.
         Dummy = "dummy",
-    } later ["afxdp", "patch", "vxlan", "gre", "geneve", "vhost-user"] hidden ["dummy"]
+    } later ["afxdp", "vxlan", "gre", "geneve", "vhost-user"] hidden ["dummy"]
 }
 
 words! {
@@ -85,7 +89,31 @@ words! {
         NativeTagged = "native-tagged",
         /// A trunk whose native VLAN leaves untagged.
         NativeUntagged = "native-untagged",
-    } later ["dot1q-tunnel"] hidden []
+        /// All that a customer sends, in one service VLAN.
+        Dot1qTunnel = "dot1q-tunnel",
+    } later [] hidden []
+}
+
+words! {
+    /// The kind of tag that a `dot1q-tunnel` port's frames get.
+    QinqEthertypeName, "EtherType" {
+        /// 0x88a8, a service tag.
+        Dot1ad = "802.1ad",
+        /// 0x8100.
+        Dot1q = "802.1q",
+    } later [] hidden []
+}
+
+words! {
+    /// When a frame that leaves without a VLAN keeps its tag, with VID 0.
+    PriorityTagsName, "choice" {
+        /// Never.
+        Never = "never",
+        /// If the priority is not 0.
+        IfNonzero = "if-nonzero",
+        /// Always.
+        Always = "always",
+    } later [] hidden []
 }
 
 words! {
@@ -103,6 +131,8 @@ settings! {
     SwitchSettings {
         /// The processors that poll, one thread pinned to each; not set: one thread, not pinned.
         "poll-cpus" => poll_cpus: CpuList;
+        /// How many tags of a frame are looked at.
+        "vlan-limit" => vlan_limit: Int<1, 2> = "1";
     } later []
 }
 
@@ -143,6 +173,14 @@ settings! {
         "tag" => tag: Vid;
         /// VLANs that a trunk carries; not set: all.
         "trunks" => trunks: VidList;
+        /// Customer VLANs that a `dot1q-tunnel` carries; not set: all.
+        "cvlans" => cvlans: VidList;
+        /// The kind of tag that a `dot1q-tunnel` port's frames get.
+        "qinq-ethtype" => qinq_ethtype: QinqEthertypeName = "802.1ad";
+        /// When a frame that leaves without a VLAN keeps its tag, with VID 0.
+        "priority-tags" => priority_tags: PriorityTagsName = "never";
+        /// Whether no frame passes between this port and others that are protected.
+        "protected" => protected: bool = "false";
         /// MTU to give to the device, bytes of Ethernet payload.
         "mtu_request" => mtu_request: Int<68, 65535>;
         /// MAC address to give to a `tap` or `internal` device.
@@ -161,8 +199,16 @@ settings! {
         "loop" => repeat: bool = "true";
         /// Frames per second that a `pcap` port gives; not set: as many as are taken.
         "rate" => rate: Int<1, 1_000_000_000>;
+        /// Broadcast frames per second that the port may make the bridge flood; 0: as many as come.
+        "storm-broadcast" => storm_broadcast: Int<0, 10_000_000> = "0";
+        /// Unicast frames to unknown addresses, likewise.
+        "storm-unknown" => storm_unknown: Int<0, 10_000_000> = "0";
+        /// Multicast frames, likewise.
+        "storm-multicast" => storm_multicast: Int<0, 10_000_000> = "0";
+        /// The other end of a `patch` port.
+        "peer" => peer: PeerName;
     } later [
-        "cvlans", "qinq-ethtype", "protected", "priority-tags", "xdp-mode", "peer", "remote_ip",
+        "xdp-mode", "remote_ip",
         "local_ip", "key", "in_key", "out_key", "dst_port", "tos", "ttl", "df_default", "csum",
         "path", "mode"
     ]
@@ -170,7 +216,7 @@ settings! {
 
 /// Every key that fits only some types of port, and those types.
 pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
-    use PortType::{Dummy, Internal, Pcap, System, Tap};
+    use PortType::{Dummy, Internal, Patch, Pcap, System, Tap};
     &[
         ("mtu_request", &[System, Tap, Internal, Dummy]),
         ("mac", &[Tap, Internal, Dummy]),
@@ -181,6 +227,7 @@ pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
         ("file", &[Pcap]),
         ("loop", &[Pcap]),
         ("rate", &[Pcap]),
+        ("peer", &[Patch]),
     ]
 };
 
@@ -249,6 +296,8 @@ pub struct Bridge {
     pub random_mac: Option<MacAddr>,
     /// The ports by name; the bridge's own, of the same name as the bridge, among them.
     pub ports: BTreeMap<String, Port>,
+    /// The mirrors by name.
+    pub mirrors: BTreeMap<String, MirrorSettings>,
 }
 
 impl Bridge {
@@ -352,11 +401,11 @@ mod tests {
     fn types_that_later_versions_add_are_refused_as_such() {
         let refused = PortType::parse("vxlan").unwrap_err();
         assert_eq!(refused.why, "this port type is not supported by this version");
-        assert_eq!(refused.allowed, "system, tap, internal, pcap, null");
+        assert_eq!(refused.allowed, "system, tap, internal, pcap, null, patch");
         assert_eq!(PortType::parse("token-ring").unwrap_err().why, "no such port type");
         let object = ObjectRef::Port("p1".into());
-        let error = find::<PortSettings>(&object, "peer").err().map(|e| e.to_string());
-        assert_eq!(error.as_deref(), Some("port p1: peer is not supported by this version"));
+        let error = find::<PortSettings>(&object, "remote_ip").err().map(|e| e.to_string());
+        assert_eq!(error.as_deref(), Some("port p1: remote_ip is not supported by this version"));
         let error = find::<PortSettings>(&object, "tags").err().unwrap();
         assert!(
             matches!(&error, ConfigError::UnknownKey { hint, .. } if hint == "did you mean tag?")

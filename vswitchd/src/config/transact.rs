@@ -11,7 +11,7 @@ use super::check;
 use super::command::{Command, Pair, Target, Tolerance, Verb};
 use super::error::{ConfigError, ObjectRef};
 use super::keys::{self, Settings, Shown};
-use super::model::{Bridge, Config, Port};
+use super::model::{Bridge, Config, Port, PortType};
 use super::output::Output;
 
 /// What a transaction would do.
@@ -67,6 +67,10 @@ impl Run {
             Verb::DelBr(bridge) => self.del_br(bridge, tolerance),
             Verb::AddPort(bridge, port, pairs) => self.add_port((bridge, port), pairs, tolerance),
             Verb::DelPort(bridge, port) => self.del_port(bridge.as_deref(), port, tolerance),
+            Verb::AddMirror(bridge, name, pairs) => {
+                self.add_mirror((bridge, name), pairs, tolerance)
+            }
+            Verb::DelMirror(bridge, name) => self.del_mirror((bridge, name), tolerance),
             Verb::Set(target, pairs) => self.set(target, pairs, tolerance),
             Verb::Clear(target, keys) => self.clear(target, keys, tolerance),
             Verb::Get(target, key) => match self.get(target, key.as_deref()) {
@@ -182,6 +186,36 @@ impl Run {
         }
         self.bridge_mut(&holder)?.ports.remove(name);
         Ok(())
+    }
+
+    fn add_mirror(
+        &mut self,
+        (bridge, name): (&str, &str),
+        pairs: &[Pair],
+        tolerance: Tolerance,
+    ) -> Result<(), ConfigError> {
+        let object = ObjectRef::Mirror(name.to_owned());
+        check::check_port_name(&object, name, PortType::Null)?;
+        let mirrors = &mut self.bridge_mut(bridge)?.mirrors;
+        if tolerance == Tolerance::Strict && mirrors.contains_key(name) {
+            return Err(ConfigError::Exists { object, place: format!(" on bridge {bridge}") });
+        }
+        assign_all(&object, mirrors.entry(name.to_owned()).or_default(), pairs)
+    }
+
+    fn del_mirror(
+        &mut self,
+        (bridge, name): (&str, &str),
+        tolerance: Tolerance,
+    ) -> Result<(), ConfigError> {
+        let mirrors = &mut self.bridge_mut(bridge)?.mirrors;
+        let hint = keys::nearest(name, mirrors.keys().map(String::as_str)).map(str::to_owned);
+        match mirrors.remove(name) {
+            None if tolerance == Tolerance::Strict => {
+                Err(missing(ObjectRef::Mirror(name.to_owned()), hint.as_deref()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn set(
@@ -320,6 +354,7 @@ fn touches(verb: &Verb) -> Option<ObjectRef> {
     match verb {
         Verb::AddBr(bridge, _) => Some(ObjectRef::Bridge(bridge.clone())),
         Verb::AddPort(_, port, _) => Some(ObjectRef::Port(port.clone())),
+        Verb::AddMirror(_, name, _) => Some(ObjectRef::Mirror(name.clone())),
         Verb::Set(target, _) | Verb::Clear(target, _) => Some(object_of(target)),
         _ => None,
     }

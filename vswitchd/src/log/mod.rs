@@ -37,8 +37,10 @@ use limit::{Limiter, Verdict};
 pub use spec::SpecError;
 
 /// The modules of the control plane, in the order of the alphabet. An event of none of them belongs to `vswitchd`.
-pub const MODULES: &[&str] =
-    &["bridge", "config", "daemon", "netdev", "netlink", "switch", "unixctl", "vlog", "vswitchd"];
+pub const MODULES: &[&str] = &[
+    "bridge", "capture", "config", "daemon", "netdev", "netlink", "switch", "unixctl", "vlog",
+    "vswitchd",
+];
 
 /// Where lines go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

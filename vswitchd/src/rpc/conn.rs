@@ -44,6 +44,8 @@ pub enum Step {
     Again,
     /// Has asked the daemon to end, and waits for its reply.
     Exit,
+    /// Now belongs to somebody else.
+    HandOver,
     /// Is to be closed.
     Close,
 }
@@ -120,6 +122,15 @@ impl Conn {
         let _ = self.flush(Instant::now());
     }
 
+    /// Gives the connection to whoever takes it over; what the client sent ahead is thrown away.
+    pub fn hand_over(self) {
+        let Conn { stream, session, output, n_sent, .. } = self;
+        if let Some(takeover) = session.takeover {
+            let unsent = output.get(n_sent..).unwrap_or_default().to_vec();
+            takeover.run(stream.into(), unsent);
+        }
+    }
+
     fn try_step(&mut self, dispatch: &mut dyn Dispatch, now: Instant) -> io::Result<Step> {
         self.flush(now)?;
         for _ in 0..N_REQUESTS_PER_TURN {
@@ -133,6 +144,9 @@ impl Conn {
                 Ok(Some(request)) => {
                     if self.serve(&request, dispatch) == Then::Exit {
                         return Ok(Step::Exit);
+                    }
+                    if self.session.takeover.is_some() {
+                        return Ok(Step::HandOver);
                     }
                     self.flush(now)?;
                 }

@@ -20,6 +20,8 @@ pub mod conn;
 pub mod inbox;
 pub mod server;
 
+use std::os::unix::net::UnixStream;
+
 use serde_json::Value;
 
 pub use inbox::{BadRequest, Request};
@@ -40,6 +42,28 @@ pub enum Format {
 pub struct Session {
     /// How it wants results.
     pub format: Format,
+    /// Set by a request after whose reply the connection carries something else.
+    pub takeover: Option<Takeover>,
+}
+
+/// Takes over a client's connection, with what is still to be sent of the reply. It must not block.
+pub struct Takeover(Box<dyn FnOnce(UnixStream, Vec<u8>) + Send>);
+
+impl Takeover {
+    /// Runs `take` with the connection, which does not block, and the unsent bytes.
+    pub fn new(take: impl FnOnce(UnixStream, Vec<u8>) + Send + 'static) -> Takeover {
+        Takeover(Box::new(take))
+    }
+
+    fn run(self, stream: UnixStream, unsent: Vec<u8>) {
+        (self.0)(stream, unsent);
+    }
+}
+
+impl std::fmt::Debug for Takeover {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Takeover")
+    }
 }
 
 /// The answer to a request.

@@ -146,7 +146,18 @@ impl Server {
             Step::Wait => {}
             Step::Again => drop(self.pending.insert(token)),
             Step::Exit => drop(self.exiting.insert(token)),
+            Step::HandOver => self.hand_over(token),
             Step::Close => self.close(token),
+        }
+    }
+
+    fn hand_over(&mut self, token: Token) {
+        self.pending.remove(&token);
+        if let Some(mut client) = self.clients.remove(&token) {
+            match self.registry.deregister(client.stream_mut()) {
+                Ok(()) => client.hand_over(),
+                Err(error) => tracing::warn!(target: "unixctl", "client lost: {error}"),
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use super::bridges::{BridgeState, random_mac};
 use super::ports::{Wishes, of_device};
-use super::{Switch, SwitchError, snapshot};
+use super::{Switch, SwitchError, vlan};
 use crate::config::value::CpuList;
 use crate::config::{Bridge, Config, OfPort, Port, PortSettings, PortType};
 
@@ -31,7 +31,7 @@ enum Undo {
     /// Forget a new bridge.
     NewBridge(String),
     /// Open the device as before.
-    Reopened(String, PortSettings, Wishes),
+    Reopened(String, Box<PortSettings>, Wishes),
     /// Give an interface its old MTU.
     Mtu(String, u32, u32),
     /// Give an interface its old MAC address.
@@ -111,7 +111,7 @@ impl Switch {
         let (wishes, old_wishes) = (keep(wishes), keep(old_wishes.unwrap_or_default()));
         // The old device is closed first: two would share the interface's frames, or its name.
         self.withdraw(name, "opened anew");
-        undo.push(Undo::Reopened(name.to_owned(), old_settings, old_wishes));
+        undo.push(Undo::Reopened(name.to_owned(), Box::new(old_settings), old_wishes));
         self.attach(name, &port.settings, wishes).map_err(failed)?;
         self.prepare_mtu(name, &port.settings, undo)
     }
@@ -239,6 +239,7 @@ impl Switch {
                 info!("bridge {bridge_name}: removed");
             }
         }
+        self.follow_captures();
     }
 
     /// Does what a change of a port leaves to be done once poll threads act by the new snapshot.
@@ -252,8 +253,10 @@ impl Switch {
             if !stays || renumbered {
                 old.ofport.into_iter().for_each(|ofport| state.ofports.free(ofport, now_s));
             }
-            let same =
-                new.as_ref().is_some_and(|new| snapshot::same_vlan(&old.settings, &new.settings));
+            let same = new.as_ref().is_some_and(|new| {
+                vlan::same_vlan(&old.settings, &new.settings)
+                    && old.settings.peer == new.settings.peer
+            });
             if let Some(port) = self.ports.get(name)
                 && !(stays && same)
             {

@@ -9,6 +9,7 @@ use datapath::l2::fdb::{Fdb, FdbConfig};
 use packet::MacAddr;
 
 use super::Switch;
+use super::mirror::MirrorStates;
 use super::ofport::OfPorts;
 use crate::config::model::BridgeSettings;
 use crate::config::value::DatapathId;
@@ -22,12 +23,19 @@ pub(super) struct BridgeState {
     pub fdb: Arc<Fdb>,
     /// Its OpenFlow numbers.
     pub ofports: OfPorts,
+    /// What there is of its mirrors.
+    pub mirrors: MirrorStates,
 }
 
 impl BridgeState {
     pub fn new(id: BridgeId, settings: &BridgeSettings) -> BridgeState {
         let config = FdbConfig { max_entries: settings.table_size(), aging: aging(settings) };
-        BridgeState { id, fdb: Arc::new(Fdb::new(config)), ofports: OfPorts::default() }
+        BridgeState {
+            id,
+            fdb: Arc::new(Fdb::new(config)),
+            ofports: OfPorts::default(),
+            mirrors: MirrorStates::default(),
+        }
     }
 
     /// Makes the database follow the settings, keeping what it knows.

@@ -17,15 +17,20 @@
 
 mod apply;
 mod bridges;
+mod capture;
 pub mod dummy;
 mod follow;
 pub mod links;
+mod mirror;
 mod numbers;
 mod ofport;
 pub mod open;
+mod patch;
 pub mod ports;
 mod show;
 mod snapshot;
+mod storm;
+mod vlan;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -116,6 +121,8 @@ pub struct Switch {
     bridge_numbers: Numbers,
     /// Ports whose device a poll thread found gone.
     gone: BTreeSet<PortNo>,
+    /// Captures that run, and some that did.
+    captures: Vec<capture::Running>,
     /// When ports without a device are tried again, seconds of the clock.
     retry_s: u32,
     /// When the use of queues is sampled next, seconds of the clock.
@@ -176,6 +183,7 @@ impl Switch {
             port_numbers: Numbers::new(usize::from(PortNo::MAX) + 1),
             bridge_numbers: Numbers::new(usize::from(u16::MAX) + 1),
             gone: BTreeSet::new(),
+            captures: Vec::new(),
             retry_s: 0,
             sample_s: 0,
         };
@@ -295,6 +303,7 @@ impl Switch {
         for bridge in self.bridges.values() {
             bridge.fdb.expire(now_s);
         }
+        self.report_flaps();
         self.handle_gone();
         if now_s >= self.sample_s {
             self.sample_s = now_s + SAMPLE_S;

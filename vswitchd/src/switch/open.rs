@@ -83,7 +83,7 @@ impl PortOpener for Drivers {
             PortType::Null => {
                 Ok(Opened { netdev: Box::new(Null), link: LinkOf::Virtual { mtu: ANY_MTU } })
             }
-            PortType::Dummy => Err(OpenError::NoDriver(PortType::Dummy.word())),
+            other @ (PortType::Patch | PortType::Dummy) => Err(OpenError::NoDriver(other.word())),
         }
     }
 }

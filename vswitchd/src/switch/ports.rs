@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use datapath::PortNo;
 use datapath::engine::EngineError;
+use datapath::l2::storm::Storm;
 use datapath::view::PortStats;
 use packet::MacAddr;
 
 use super::links::Link;
 use super::open::{LinkOf, OpenError, OpenRequest};
 use super::{Switch, SwitchError};
-use crate::config::PortSettings;
+use crate::config::{PortSettings, PortType};
 
 /// What there is of a port.
 pub struct PortState {
@@ -18,6 +19,8 @@ pub struct PortState {
     pub no: PortNo,
     /// Its counters.
     pub stats: Arc<PortStats>,
+    /// Its storm limits, if it has any.
+    pub storm: Option<Arc<Storm>>,
     /// Its device.
     pub device: Device,
 }
@@ -25,14 +28,14 @@ pub struct PortState {
 /// A port's device.
 #[derive(Clone, Debug)]
 pub enum Device {
-    /// In the engine.
+    /// In the engine; a patch port, which needs none there, has its peer.
     Attached {
         /// The driver's name.
         driver: &'static str,
         /// Its link.
         link: LinkState,
     },
-    /// Missing, or refusing.
+    /// Missing, or refusing; a patch port has no peer.
     Absent {
         /// Why.
         error: String,
@@ -51,10 +54,14 @@ pub enum LinkState {
         /// MTU, bytes.
         mtu: u32,
     },
+    /// Joined to another bridge: always up.
+    Patch,
 }
 
 /// MTU where the kernel could not be asked: that of Ethernet, bytes.
 const ETHERNET_MTU: u32 = 1500;
+/// MTU where there is no limit, bytes.
+const ANY_MTU: u32 = 65535;
 
 impl LinkState {
     /// Its interface, last known.
@@ -63,7 +70,7 @@ impl LinkState {
         match self {
             LinkState::Here(link) => Some(link),
             LinkState::Away(link) => link.as_ref(),
-            LinkState::Virtual { .. } => None,
+            LinkState::Virtual { .. } | LinkState::Patch => None,
         }
     }
 
@@ -81,7 +88,17 @@ impl LinkState {
     pub fn mtu(&self) -> u32 {
         match self {
             LinkState::Virtual { mtu } => *mtu,
+            LinkState::Patch => ANY_MTU,
             other => other.interface().map_or(ETHERNET_MTU, |link| link.mtu),
+        }
+    }
+
+    /// MTU, bytes, where there is one.
+    #[must_use]
+    pub fn mtu_limit(&self) -> Option<u32> {
+        match self {
+            LinkState::Patch => None,
+            other => Some(other.mtu()),
         }
     }
 
@@ -91,7 +108,7 @@ impl LinkState {
         match self {
             LinkState::Here(link) => link.admin_up,
             // Nobody can tell: the driver finds out.
-            LinkState::Away(_) | LinkState::Virtual { .. } => true,
+            LinkState::Away(_) | LinkState::Virtual { .. } | LinkState::Patch => true,
         }
     }
 
@@ -100,7 +117,7 @@ impl LinkState {
     pub fn is_up(&self) -> bool {
         match self {
             LinkState::Here(link) => link.admin_up && link.carrier,
-            LinkState::Away(_) | LinkState::Virtual { .. } => true,
+            LinkState::Away(_) | LinkState::Virtual { .. } | LinkState::Patch => true,
         }
     }
 }
@@ -185,7 +202,7 @@ impl Switch {
             SwitchError::NoNumber { what: format!("port {name}"), limit }
         })?;
         let device = Device::Absent { error: "not opened yet".to_owned() };
-        Ok(PortState { no, stats: Arc::default(), device })
+        Ok(PortState { no, stats: Arc::default(), storm: None, device })
     }
 
     /// Opens a port's device and gives it to the engine; no frame passes until a snapshot names it.
@@ -197,6 +214,9 @@ impl Switch {
         wishes: Wishes,
     ) -> Result<(), OpenFailed> {
         let Some(state) = self.ports.get(name) else { return Ok(()) };
+        if settings.port_type() == PortType::Patch {
+            return Ok(()); // attached by publishing it, if its peer is there
+        }
         let (no, stats) = (state.no, Arc::clone(&state.stats));
         let request = OpenRequest { name, settings, mac: wishes.mac, mtu: wishes.mtu };
         let opened = self.opener.open(&request)?;

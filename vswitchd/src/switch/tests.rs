@@ -461,3 +461,128 @@ Bridge br0
     assert_eq!(error, "bridge br9: no such bridge (did you mean br0?)");
     assert!(lab.switch.show(&["--format=xml".into()]).is_err());
 }
+
+#[test]
+fn patch_ports_join_bridges_while_both_ends_are_there() {
+    let mut lab = Lab::new();
+    lab.run("add-br br0 -- add-port br0 p type=dummy -- add-br br1 -- add-port br1 q type=dummy");
+    lab.run("add-port br0 p0 type=patch peer=p1");
+    assert_eq!(lab.flood("p"), ["br0"]);
+    let alone = lab.shown("p0");
+    assert_eq!(
+        (&alone["link_state"], &alone["error"]),
+        (&"down".into(), &"peer p1 does not exist".into())
+    );
+    lab.run("add-port br1 p1 type=patch peer=p0");
+    assert_eq!(lab.flood("p"), ["br0", "br1", "q"]);
+    let joined = lab.shown("p0");
+    assert_eq!(joined["driver"], serde_json::Value::Null);
+    assert_eq!((&joined["link_state"], &joined["mtu"]), (&"up".into(), &serde_json::Value::Null));
+    assert_eq!(joined["status"], serde_json::json!({"peer": "p1"}));
+    assert_eq!(joined["statistics"]["tx_packets"], 1);
+    assert_eq!(lab.shown("p1")["statistics"]["rx_packets"], 1);
+    let text = lab.switch.show(&["br0".to_owned()]).unwrap();
+    assert!(text.contains("  up    peer p1"), "{text}");
+    // Where the host is, the one bridge knows by its patch port; that goes with the other end.
+    let known = |lab: &Lab| lab.switch.bridges["br1"].fdb.entries(0).len();
+    assert_eq!(known(&lab), 1);
+    lab.run("del-port p0");
+    assert_eq!((known(&lab), lab.flood("p")), (0, vec!["br0".to_owned()]));
+    assert_eq!(lab.shown("p1")["error"], "peer p0 does not exist");
+    lab.run("add-port br0 other type=patch peer=p1 -- set port p1 peer=other");
+    assert_eq!(lab.flood("q"), ["br0", "br1", "p"]);
+    for (line, error) in [
+        (
+            "set port other type=dummy",
+            "port other: peer=p1: does not fit type=dummy (allowed: only with type=patch)",
+        ),
+        (
+            "clear port other peer -- set port other type=dummy",
+            "port p1: peer=other: port other has type=dummy \
+             (allowed: a port of type=patch on another bridge, or one yet to be added)",
+        ),
+        (
+            "add-port br1 x type=patch peer=p1",
+            "port x: peer=p1: port other has this peer already (allowed: a peer of its own for each port)",
+        ),
+    ] {
+        assert_eq!(lab.refused(line), error, "{line}");
+    }
+}
+
+#[test]
+fn a_port_becomes_a_patch_port_and_a_device_again() {
+    let mut lab = Lab::new();
+    lab.run("add-br br0 -- add-port br0 p type=dummy -- add-br br1 -- add-port br1 q type=dummy");
+    lab.run("add-port br0 x type=dummy -- add-port br1 y type=patch peer=z");
+    lab.run("set port x type=patch peer=y -- set port y peer=x");
+    assert_eq!(lab.flood("p"), ["br0", "br1", "q"]);
+    assert!(lab.kernel.handle("x").is_none());
+    lab.kernel.refuse("x");
+    lab.refused("clear port x peer -- set port x type=dummy -- set port y peer=z");
+    assert_eq!(lab.flood("p"), ["br0", "br1", "q"]);
+    lab.kernel.allow_all();
+    lab.run("clear port x peer -- set port x type=dummy -- set port y peer=z");
+    assert_eq!(lab.flood("p"), ["br0", "x"]);
+    lab.second();
+    assert_eq!(lab.flood("x"), ["br0", "p"]);
+}
+
+#[test]
+fn a_pair_of_patch_ports_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("conf.json");
+    let kernel = DummyKernel::new();
+    let mut lab = Lab::at(&path, &kernel);
+    lab.run("add-br a -- add-port a p type=dummy -- add-br b -- add-port b q type=dummy");
+    lab.run("add-port b pb type=patch peer=pa -- add-port a pa type=patch peer=pb");
+    drop(lab);
+    let mut lab = Lab::at(&path, &kernel);
+    assert_eq!(lab.flood("p"), ["a", "b", "q"]);
+}
+
+#[test]
+fn storm_limits_outlive_changes_of_other_things_and_are_shown() {
+    let mut lab = Lab::new();
+    lab.run("add-br br0 -- add-port br0 p type=dummy storm-broadcast=10 storm-unknown=0");
+    lab.run("add-port br0 q type=dummy");
+    assert_eq!(lab.shown("p")["storm"], serde_json::json!({"broadcast": 10}));
+    assert!(lab.switch.show(&[]).unwrap().contains("storm broadcast 10/s"));
+    assert_eq!(lab.flood("p"), ["br0", "q"]);
+    // A new snapshot is no new bucket.
+    lab.run("set port q tag=0 vlan_mode=native-untagged");
+    assert!(lab.flood("p").is_empty());
+    assert_eq!(lab.shown("p")["statistics"]["drops"], serde_json::json!({"storm_broadcast": 1}));
+    assert_eq!(lab.flood("q"), ["br0", "p"]);
+    lab.second();
+    assert_eq!(lab.flood("p"), ["br0", "q"]);
+    lab.run("clear port p storm-broadcast");
+    for _ in 0..10 {
+        assert_eq!(lab.flood("p"), ["br0", "q"]);
+    }
+    let error = lab.refused("set port p storm-multicast=10000001");
+    assert_eq!(error, "port p: storm-multicast=10000001: out of range (allowed: 0-10000000)");
+}
+
+#[test]
+fn an_address_that_flaps_is_shown_with_both_ports_and_counted() {
+    let mut lab = Lab::new();
+    lab.run("add-br br0 -- add-port br0 p type=dummy -- add-port br0 q type=dummy");
+    for n in 0..40 {
+        lab.flood(if n % 2 == 0 { "p" } else { "q" });
+    }
+    let show = lab.show();
+    let flapping = &show["bridges"][0]["flapping"];
+    let expected = serde_json::json!([
+        {"mac": "02:00:00:00:00:77", "vlan": 0, "ports": ["p", "q"], "moves": 39}
+    ]);
+    assert_eq!(*flapping, expected);
+    let text = lab.switch.show(&[]).unwrap();
+    let line = "02:00:00:00:00:77 of VLAN 0 flaps between ports p and q, 39 moves in 10 s";
+    assert!(text.contains(line), "{text}");
+    assert_eq!(lab.switch.bridge("br0").unwrap().fdb.stats().flapped, 1);
+    for _ in 0..11 {
+        lab.second();
+    }
+    assert_eq!(lab.show()["bridges"][0]["flapping"], serde_json::json!([]));
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use packet::{MacAddr, Vid};
 
+use super::flap::Flap;
 use super::table::Slot;
 use super::word::{Key, Value};
 use super::{Fdb, FdbConfig, FdbEntry, FdbFull, FdbStats, Learned, PER_HOLD, Writer, seconds};
@@ -151,6 +152,19 @@ impl Fdb {
         FdbStats { deferred: self.deferred.load(Ordering::Relaxed), ..self.lock().stats }
     }
 
+    /// Addresses that flapped since this was asked last, each at most once per
+    /// [`FLAP_WINDOW_S`](super::FLAP_WINDOW_S).
+    #[must_use]
+    pub fn take_flaps(&self) -> Vec<Flap> {
+        self.lock().flaps.take()
+    }
+
+    /// Addresses that flap now, the most restless first.
+    #[must_use]
+    pub fn flapping(&self, now_s: u32) -> Vec<Flap> {
+        self.lock().flaps.now(now_s)
+    }
+
     /// Changes the ageing time, of entries already learned too.
     pub fn set_aging(&self, aging: Duration) {
         self.aging_s.store(seconds(aging), Ordering::Relaxed);
@@ -181,6 +195,7 @@ impl Fdb {
             stats.expired = old.expired;
             stats.evicted += old.evicted;
             stats.moved = old.moved;
+            stats.flapped = old.flapped;
         }
         new
     }

@@ -37,6 +37,7 @@
 
 mod bucket;
 mod control;
+mod flap;
 mod lru;
 mod sync;
 mod table;
@@ -49,6 +50,8 @@ use std::time::Duration;
 use packet::{MacAddr, Vid};
 
 use crate::ids::PortNo;
+use flap::Flaps;
+pub use flap::{FLAP_MOVES, FLAP_WINDOW_S, Flap};
 use lru::Order;
 use table::{Slot, Table, View};
 use word::Value;
@@ -121,6 +124,8 @@ pub struct FdbStats {
     pub evicted: u64,
     /// Times that an address moved to another port.
     pub moved: u64,
+    /// Times that an address was found to move to and fro, once per [`FLAP_WINDOW_S`] each.
+    pub flapped: u64,
     /// Times that learning was left to a later frame.
     pub deferred: u64,
 }
@@ -137,6 +142,7 @@ pub struct FdbFull {
 struct Writer {
     order: Order,
     stats: FdbStats,
+    flaps: Flaps,
 }
 
 /// A forwarding database.
@@ -205,7 +211,7 @@ impl Fdb {
         let stats = FdbStats { max_entries, ..FdbStats::default() };
         Fdb {
             table,
-            writer: Mutex::new(Writer { order, stats }),
+            writer: Mutex::new(Writer { order, stats, flaps: Flaps::default() }),
             max_entries,
             aging_s: AtomicU32::new(seconds(config.aging)),
             deferred: AtomicU64::new(0),
@@ -263,6 +269,11 @@ impl Fdb {
                 self.table.set_value(slot, Value::learned(port, now_s));
                 writer.order.push(slot, port, now_s);
                 writer.stats.moved += 1;
+                if let Some(old) = value.port()
+                    && writer.flaps.note(key, (old, port), now_s)
+                {
+                    writer.stats.flapped += 1;
+                }
                 Learned::Moved
             }
             None => {

@@ -1,4 +1,4 @@
-//! A bridge without an engine, and a ledger of all its counters.
+//! Bridges without an engine, and a ledger of all their counters.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use packet::Vid;
 
-use super::{Output, Stage, forward};
+use super::{Hops, Output, Stage, forward};
 use crate::batch::{Batch, MAX_BURST};
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FrameMemory, FramePool, SizeClass};
 use crate::ids::{BridgeId, PortNo};
 use crate::l2::fdb::{Fdb, FdbConfig};
 use crate::l2::vlan::PortVlan;
-use crate::view::{Bridge, Port, PortStats, Program, Snapshot, VidSet};
+use crate::view::{Bridge, Port, PortKind, PortStats, Program, Snapshot, VidSet};
 
 const THREAD: usize = 1;
 const N_FRAMES: usize = 256;
@@ -62,36 +62,64 @@ impl Output for Notebook {
 /// Counters that moved, and by how much.
 pub type Ledger = BTreeMap<String, u64>;
 
-/// A bridge.
+/// A bridge, or several.
 pub struct Lab {
     pub snapshot: Snapshot,
     pub pool: FramePool,
+    pub hops: Hops,
     pub now_s: u32,
     memory: Arc<FrameMemory>,
+    n_frames: usize,
 }
 
 impl Lab {
     /// Ports 0, 1, … of these kinds, all up.
     pub fn new(vlans: impl IntoIterator<Item = PortVlan>) -> Lab {
-        let id = BridgeId(0);
-        let port = |(no, vlan)| {
-            let stats = Arc::<PortStats>::default();
-            let port = Port { no: port(no), bridge: id, vlan, up: true, mtu: 1500, stats };
-            Some(Arc::new(port))
-        };
-        let ports: Vec<_> = (0..).zip(vlans).map(port).collect();
+        let memory = FrameMemory::new(N_FRAMES, 2).unwrap();
+        let (pool, hops) = (FramePool::new(memory.clone()), Hops::default());
+        let (snapshot, n_frames) = (Snapshot::default(), N_FRAMES);
+        let mut lab = Lab { snapshot, pool, hops, now_s: 100, memory, n_frames };
+        lab.add_bridge(vlans);
+        lab
+    }
+
+    /// The same with so many small frames.
+    pub fn with_frames(mut self, n_frames: usize) -> Lab {
+        self.memory = FrameMemory::new(n_frames, 2).unwrap();
+        self.pool = FramePool::new(self.memory.clone());
+        Lab { n_frames, ..self }
+    }
+
+    /// One more bridge; its ports take the next numbers.
+    pub fn add_bridge(&mut self, vlans: impl IntoIterator<Item = PortVlan>) {
+        let Snapshot { ports, bridges } = &mut self.snapshot;
+        let id = BridgeId(u16::try_from(bridges.len()).unwrap());
+        let first = ports.len();
+        for vlan in vlans {
+            let no = port(u16::try_from(ports.len()).unwrap());
+            let (kind, stats) = (PortKind::Device, Arc::<PortStats>::default());
+            let (up, storm, mtu) = (true, None, 1500);
+            let port = Port { no, bridge: id, kind, vlan, up, storm, mtu, stats };
+            ports.push(Some(Arc::new(port)));
+        }
         let config = FdbConfig { max_entries: 100, aging: Duration::from_secs(300) };
         let bridge = Bridge {
             id,
             program: Program::Normal,
             fdb: Arc::new(Fdb::new(config)),
-            ports: ports.iter().flatten().map(|port| port.no).collect(),
+            ports: ports[first..].iter().flatten().map(|port| port.no).collect(),
             forward_bpdu: false,
             flood_vlans: VidSet::empty(),
+            mirrors: None,
         };
-        let memory = FrameMemory::new(N_FRAMES, 2).unwrap();
-        let snapshot = Snapshot { ports, bridges: vec![Some(Arc::new(bridge))] };
-        Lab { snapshot, pool: FramePool::new(memory.clone()), now_s: 100, memory }
+        bridges.push(Some(Arc::new(bridge)));
+    }
+
+    /// Makes a pair of patch ports of two ports.
+    pub fn patch(&mut self, a: u16, b: u16) {
+        for (end, peer) in [(a, b), (b, a)] {
+            self.port(end).kind = PortKind::Patch { peer: port(peer) };
+        }
     }
 
     /// `n` trunks that carry every VLAN.
@@ -133,17 +161,22 @@ impl Lab {
         let mut stage = Stage {
             snapshot: &self.snapshot,
             thread: THREAD,
+            now_ns: u64::from(self.now_s) * 1_000_000_000,
             now_s: self.now_s,
             pool: &mut self.pool,
+            hops: &mut self.hops,
         };
         forward(&mut stage, &in_port, &mut batch, &mut out);
-        assert!(batch.is_empty());
+        assert!(batch.is_empty() && self.hops.is_empty());
         let moved = difference(&before, &self.counters());
         let sum = |what: &str| -> u64 {
             let named = moved.iter().filter(|(name, _)| name.contains(what));
             named.map(|(_, n)| n).sum()
         };
-        assert_eq!(n_received + sum("copies"), out.0.len() as u64 + sum("drop"), "{moved:?}");
+        // What crosses patch ports is counted here; devices count what they send themselves.
+        let came = n_received + sum("rx_packets") + sum("copies");
+        let went = out.0.len() as u64 + sum("tx_packets") + sum("drop");
+        assert_eq!(came, went, "{moved:?}");
         out.0
     }
 
@@ -166,9 +199,9 @@ impl Lab {
 
     /// Frames that are nowhere: neither in the depot nor in the pool.
     pub fn n_missing(self) -> usize {
-        let Lab { pool, memory, .. } = self;
+        let Lab { pool, memory, n_frames, .. } = self;
         drop(pool);
-        N_FRAMES - memory.n_free(SizeClass::Small) + 2 - memory.n_free(SizeClass::Large)
+        n_frames - memory.n_free(SizeClass::Small) + 2 - memory.n_free(SizeClass::Large)
     }
 
     fn counters(&self) -> Ledger {
@@ -191,17 +224,23 @@ impl Lab {
                 add(&format!("tx_drop_{}", reason.name()), stats.sum(|c| c.tx_drops(*reason)));
             }
         }
-        let fdb = self.fdb().stats();
-        for (name, n) in [
-            ("current", fdb.current as u64),
-            ("static", fdb.n_static as u64),
-            ("learned", fdb.learned),
-            ("expired", fdb.expired),
-            ("evicted", fdb.evicted),
-            ("moved", fdb.moved),
-            ("deferred", fdb.deferred),
-        ] {
-            all.insert(format!("fdb.{name}"), n);
+        for bridge in self.snapshot.bridges.iter().flatten() {
+            let fdb = bridge.fdb.stats();
+            // The first is "fdb", the others "fdb1", …
+            let number =
+                Some(bridge.id.0).filter(|n| *n > 0).map_or(String::new(), |n| n.to_string());
+            for (name, n) in [
+                ("current", fdb.current as u64),
+                ("static", fdb.n_static as u64),
+                ("learned", fdb.learned),
+                ("expired", fdb.expired),
+                ("evicted", fdb.evicted),
+                ("moved", fdb.moved),
+                ("flapped", fdb.flapped),
+                ("deferred", fdb.deferred),
+            ] {
+                all.insert(format!("fdb{number}.{name}"), n);
+            }
         }
         all
     }

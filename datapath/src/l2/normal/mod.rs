@@ -23,14 +23,18 @@
 //! | a known unicast destination is not behind the receiving port | [`SamePort`] |
 //! | its port is up | [`TxPortDown`] |
 //! | and carries the VLAN | [`VlanNotCarried`] |
-//! | anything else goes to all other ports that are up and carry the VLAN: there is one | [`NoOutput`] |
+//! | anything else is within the receiving port's [`storm`](crate::l2::storm) limits | [`StormBroadcast`], [`StormUnknown`], [`StormMulticast`] |
+//! | and goes to all other ports that are up and carry the VLAN: there is one | [`NoOutput`] |
+//!
+//! An output that is a patch port continues in the peer's bridge ([`hops`]).
 //!
 //! A gratuitous ARP is a frame like any other: it refreshes or moves its source at once.
 //!
 //! # Invariants
 //! Every frame of the batch is handed to [`Output`] once, or put back to the pool and counted by
 //! `drop_rx` of the receiving port. Each copy is counted in its `copies`; one that could not be made
-//! for lack of buffers counts as a copy and as a [`NoFrame`] drop.
+//! for lack of buffers counts as a copy and as a [`NoFrame`] drop. A frame that crosses a patch port
+//! counts as transmitted there and as received by the peer, as if the two were devices.
 //!
 //! [`RxPortDown`]: DropReason::RxPortDown
 //! [`Runt`]: DropReason::Runt
@@ -43,9 +47,18 @@
 //! [`VlanNotCarried`]: DropReason::VlanNotCarried
 //! [`NoOutput`]: DropReason::NoOutput
 //! [`NoFrame`]: DropReason::NoFrame
+//! [`StormBroadcast`]: DropReason::StormBroadcast
+//! [`StormUnknown`]: DropReason::StormUnknown
+//! [`StormMulticast`]: DropReason::StormMulticast
 
+mod hops;
+mod mirrored;
 mod read;
 mod send;
+
+pub use hops::{Hops, MAX_CROSSINGS, MAX_HOPS};
+
+use std::sync::Arc;
 
 use crate::batch::{Batch, MAX_BURST};
 use crate::counter::PortCounters;
@@ -61,6 +74,9 @@ use send::Sender;
 pub trait Output {
     /// Queues a frame for a port. The pool takes what cannot be queued, which the port counts.
     fn output(&mut self, pool: &mut FramePool, port: PortNo, frame: Frame);
+
+    /// Frames that left by the patch port `from` arrive at its peer `to`: to be looked at.
+    fn cross(&mut self, _from: PortNo, _to: PortNo, _batch: &Batch) {}
 }
 
 /// What the stage works with, for one batch.
@@ -69,23 +85,76 @@ pub struct Stage<'a> {
     pub snapshot: &'a Snapshot,
     /// The poll thread's number, for counters.
     pub thread: usize,
-    /// The time, for the forwarding database.
+    /// The time, nanoseconds of the engine's clock.
+    pub now_ns: u64,
+    /// The same in whole seconds, for the forwarding database.
     pub now_s: u32,
     /// Where copies come from and lost frames go.
     pub pool: &'a mut FramePool,
+    /// The poll thread's list of frames in patch ports; empty.
+    pub hops: &'a mut Hops,
 }
 
-/// Forwards a batch received on one port, and leaves it empty.
+/// Forwards a batch received on one port, through as many bridges as it takes, and leaves it empty.
 pub fn forward(stage: &mut Stage<'_>, in_port: &Port, batch: &mut Batch, out: &mut impl Output) {
+    forward_in_bridge(stage, in_port, batch, out);
+    if !stage.hops.is_empty() {
+        cross(stage, out);
+    }
+}
+
+/// Lets frames in patch ports arrive, until none is left.
+#[inline(never)]
+fn cross(stage: &mut Stage<'_>, out: &mut impl Output) {
+    let (snapshot, thread) = (stage.snapshot, stage.thread);
+    while let Some(mut hop) = stage.hops.pop() {
+        let (from, to) = (snapshot.port(hop.from), snapshot.port(hop.to));
+        let n = hop.frames.len() as u64;
+        let Some(to) = to else {
+            let lost = |from: &Arc<Port>| from.stats.of(thread).drop_tx(DropReason::TxPortDown, n);
+            from.into_iter().for_each(lost);
+            stage.pool.put_all(hop.frames.drain(..));
+            continue;
+        };
+        out.cross(hop.from, hop.to, &hop.frames);
+        let n_bytes = hop.frames.iter().map(|frame| frame.len() as u64).sum();
+        if let Some(from) = from {
+            let counters = from.stats.of(thread);
+            counters.tx_packets.add(n);
+            counters.tx_bytes.add(n_bytes);
+            counters.tx_batches.add(1);
+        }
+        let counters = to.stats.of(thread);
+        counters.rx_packets.add(n);
+        counters.rx_bytes.add(n_bytes);
+        forward_in_bridge(stage, to, &mut hop.frames, out);
+    }
+}
+
+fn forward_in_bridge(
+    stage: &mut Stage<'_>,
+    in_port: &Port,
+    batch: &mut Batch,
+    out: &mut impl Output,
+) {
     let counters = in_port.stats.of(stage.thread);
     let bridge = stage.snapshot.bridge(in_port.bridge).filter(|_| in_port.up);
     let Some(bridge) = bridge else {
         counters.drop_rx(DropReason::RxPortDown, batch.len() as u64);
         return stage.pool.put_all(batch.drain(..));
     };
-    match bridge.program {
-        Program::Normal => forward_normal(stage, (in_port, bridge, counters), batch, out),
-        Program::Drop => drop_all(stage.pool, counters, batch),
+    match (bridge.program, &bridge.mirrors) {
+        (Program::Normal, None) => {
+            forward_normal::<_, false>(stage, (in_port, bridge, counters), batch, out);
+        }
+        (_, Some(mirrors)) if mirrors.is_output(in_port.no) => {
+            counters.drop_rx(DropReason::MirrorOutput, batch.len() as u64);
+            stage.pool.put_all(batch.drain(..));
+        }
+        (Program::Normal, Some(_)) => {
+            forward_normal::<_, true>(stage, (in_port, bridge, counters), batch, out);
+        }
+        (Program::Drop, _) => drop_all(stage.pool, counters, batch),
     }
 }
 
@@ -98,11 +167,11 @@ fn drop_all(pool: &mut FramePool, counters: &PortCounters, batch: &mut Batch) {
     }
 }
 
-fn forward_normal(
+fn forward_normal<O: Output, const MIRRORED: bool>(
     stage: &mut Stage<'_>,
     (in_port, bridge, counters): (&Port, &Bridge, &PortCounters),
     batch: &mut Batch,
-    out: &mut impl Output,
+    out: &mut O,
 ) {
     let fdb = bridge.fdb.reader();
     let reader = Reader::new(in_port, bridge, fdb);
@@ -116,12 +185,28 @@ fn forward_normal(
     std::hint::black_box(warm); // the loads are wanted, not their values
     counters.rx_multicast.add(n_multicast);
 
-    let (snapshot, now_s) = (stage.snapshot, stage.now_s);
-    let mut sender = Sender { snapshot, in_port, bridge, counters, pool: stage.pool, out };
+    let (thread, snapshot, now_s, now_ns) =
+        (stage.thread, stage.snapshot, stage.now_s, stage.now_ns);
+    let (pool, hops) = (&mut *stage.pool, &mut *stage.hops);
+    let mirrored = 0;
+    let mut sender = Sender::<'_, O, MIRRORED> {
+        snapshot,
+        thread,
+        in_port,
+        bridge,
+        counters,
+        pool,
+        hops,
+        out,
+        mirrored,
+    };
     // Keys of the frame before, and where its destination is: traffic comes in runs, and a run
     // teaches and finds the same throughout.
     let mut same_flow: Option<((Key, Key), Option<PortNo>)> = None;
     for (frame, heading) in batch.drain(..).zip(&headings) {
+        if MIRRORED {
+            sender.mirror_received(&frame, heading);
+        }
         if let Way::Drop(reason) = heading.way {
             sender.drop(frame, reason);
             continue;
@@ -143,8 +228,20 @@ fn forward_normal(
         };
         match found.and_then(|no| sender.port(no)) {
             Some(port) => sender.unicast(frame, port, heading),
-            None => sender.flood(frame, heading),
+            None => match may_flood(in_port, heading, now_ns) {
+                Ok(()) => sender.flood(frame, heading),
+                Err(reason) => sender.drop(frame, reason),
+            },
         }
+    }
+}
+
+/// Whether the receiving port's storm limits let a frame flood.
+#[inline]
+fn may_flood(in_port: &Port, heading: &Heading, now_ns: u64) -> Result<(), DropReason> {
+    match &in_port.storm {
+        None => Ok(()),
+        Some(storm) => storm.check(heading.flooded(), now_ns),
     }
 }
 
@@ -154,6 +251,12 @@ mod lab;
 #[cfg(test)]
 #[cfg(not(loom))]
 mod oracle;
+#[cfg(test)]
+#[cfg(not(loom))]
+mod patch;
+#[cfg(test)]
+#[cfg(not(loom))]
+mod storm;
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests;

@@ -5,6 +5,8 @@ use packet::{Vid, VlanTag};
 
 use crate::drop_reason::DropReason;
 use crate::l2::fdb::{FdbReader, Home, Key};
+use crate::l2::storm::Flooded;
+use crate::l2::vlan::{Tags, VlanLimit};
 use crate::view::{Bridge, Port};
 
 /// Bytes of an Ethernet header: two addresses and the EtherType.
@@ -40,8 +42,8 @@ pub struct Heading {
     pub dst_home: Home,
     /// The VLAN.
     pub vlan: Vid,
-    /// The outer tag on the frame.
-    pub tag: Option<VlanTag>,
+    /// What its tags say, if it has any.
+    pub tags: Option<Tags>,
     /// Whether the source is to be learned.
     pub learns: bool,
     /// What comes next.
@@ -56,10 +58,24 @@ impl Heading {
         dst: Key(0),
         dst_home: Home::NONE,
         vlan: Vid::NONE,
-        tag: None,
+        tags: None,
         learns: false,
         way: Way::Flood,
     };
+
+    /// What its destination is, if it floods.
+    pub fn flooded(&self) -> Flooded {
+        match self.dst.0 >> 16 {
+            0xffff_ffff_ffff => Flooded::Broadcast,
+            _ if self.is_multicast() => Flooded::Multicast,
+            _ => Flooded::Unknown,
+        }
+    }
+
+    /// Whether bridges keep the destination to themselves.
+    pub fn is_reserved(&self) -> bool {
+        self.dst.0 & RESERVED_MASK == RESERVED
+    }
 
     /// Whether the destination is a group address.
     pub fn is_multicast(&self) -> bool {
@@ -111,16 +127,22 @@ impl<'a> Reader<'a> {
                 return self.fill(heading, (addresses, None), lost);
             }
         };
-        let vlan = self.port.vlan.admit(Some(tag));
+        let port = &self.port.vlan;
+        let vlan = port.admit(Some(tag));
         let floods = vlan.is_ok_and(|vlan| self.bridge.flood_vlans.contains(vlan));
-        self.fill(heading, (addresses, Some(tag)), (vlan, floods));
+        let inner = match port.limit {
+            VlanLimit::One => Vid::NONE,
+            VlanLimit::Two => inner_vid(data),
+        };
+        let tags = Tags { outer: tag, customer: port.customer(tag.vid(), inner) };
+        self.fill(heading, (addresses, Some(tags)), (vlan, floods));
     }
 
     #[inline]
     fn fill(
         &self,
         heading: &mut Heading,
-        ((dst, src), tag): ((u64, u64), Option<VlanTag>),
+        ((dst, src), tags): ((u64, u64), Option<Tags>),
         (vlan, floods): (Result<Vid, DropReason>, bool),
     ) {
         heading.way = match vlan {
@@ -133,9 +155,23 @@ impl<'a> Reader<'a> {
         };
         heading.learns = src & GROUP == 0 && !floods;
         let vlan = vlan.unwrap_or(Vid::NONE);
-        (heading.vlan, heading.tag) = (vlan, tag);
+        (heading.vlan, heading.tags) = (vlan, tags);
         (heading.src, heading.dst) = (Key::from_wire(vlan, src), Key::from_wire(vlan, dst));
         heading.src_home = self.fdb.home(heading.src);
         heading.dst_home = self.fdb.home(heading.dst);
+    }
+}
+
+/// VID of the second tag of a frame that has a first; none if it is cut short.
+fn inner_vid(data: &[u8]) -> Vid {
+    // TPID and TCI, and the EtherType of what the tag tags.
+    let bytes = data.get(ETHERNET_LEN + 2..).and_then(|rest| rest.first_chunk::<{ TAG_LEN + 2 }>());
+    match bytes {
+        Some([t0, t1, tci0, tci1, _, _])
+            if matches!(u16::from_be_bytes([*t0, *t1]), TPID_CTAG | TPID_STAG) =>
+        {
+            VlanTag(u16::from_be_bytes([*tci0, *tci1])).vid()
+        }
+        _ => Vid::NONE,
     }
 }

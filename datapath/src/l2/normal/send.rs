@@ -1,18 +1,23 @@
 //! The second pass: to one port, to many, or to none.
 
-use super::Output;
+use packet::Vid;
+
 use super::read::Heading;
+use super::{Hops, Output};
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FramePool};
 use crate::ids::PortNo;
+use crate::l2::mirror::Passing;
 use crate::l2::vlan::Edit;
-use crate::view::{Bridge, Port, Snapshot};
+use crate::view::{Bridge, Port, PortKind, Snapshot};
 
 /// The way out for the frames of one batch.
-pub struct Sender<'a, O> {
+pub struct Sender<'a, O, const MIRRORED: bool> {
     /// The configuration.
     pub snapshot: &'a Snapshot,
+    /// The poll thread's number, for counters.
+    pub thread: usize,
     /// The port that received the batch.
     pub in_port: &'a Port,
     /// Its bridge.
@@ -21,11 +26,15 @@ pub struct Sender<'a, O> {
     pub counters: &'a PortCounters,
     /// Where copies come from and lost frames go.
     pub pool: &'a mut FramePool,
-    /// Where frames go.
+    /// Where frames for patch ports go.
+    pub hops: &'a mut Hops,
+    /// Where all others go.
     pub out: &'a mut O,
+    /// Mirrors that the frame went to, and those with the same output: a bit each.
+    pub mirrored: u32,
 }
 
-impl<'a, O: Output> Sender<'a, O> {
+impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
     /// A port of the bridge; `None` if it has left it since it was learned.
     #[inline]
     pub fn port(&self, no: PortNo) -> Option<&'a Port> {
@@ -48,9 +57,21 @@ impl<'a, O: Output> Sender<'a, O> {
             self.drop(frame, DropReason::TxPortDown);
         } else if !port.vlan.carries(heading.vlan) {
             self.drop(frame, DropReason::VlanNotCarried);
+        } else if let Some(reason) = self.refusal(port, heading) {
+            self.drop(frame, reason);
         } else {
             self.send(frame, port, heading);
         }
+    }
+
+    /// Why a port that carries the frame's VLAN does not send it, if so.
+    #[inline]
+    fn refusal(&self, port: &Port, heading: &Heading) -> Option<DropReason> {
+        let customer = heading.tags.map_or(Vid::NONE, |tags| tags.customer);
+        if customer == Vid::NONE && !port.vlan.is_choosy() {
+            return None;
+        }
+        port.vlan.refuses(&self.in_port.vlan, customer)
     }
 
     /// Sends to every other port of the VLAN: copies, and the frame itself to the last one.
@@ -60,6 +81,9 @@ impl<'a, O: Output> Sender<'a, O> {
         for no in &bridge.ports {
             let Some(port) = self.port(*no) else { continue };
             if port.no == self.in_port.no || !port.up || !port.vlan.carries(heading.vlan) {
+                continue;
+            }
+            if self.refusal(port, heading).is_some() {
                 continue;
             }
             if let Some(earlier) = last.replace(port) {
@@ -78,24 +102,48 @@ impl<'a, O: Output> Sender<'a, O> {
 
     #[inline]
     fn send(&mut self, mut frame: Frame, port: &Port, heading: &Heading) {
-        let edit = port.vlan.edit(heading.vlan, heading.tag);
+        let outer = heading.tags.map(|tags| tags.outer);
+        let edit = port.vlan.edit(&self.in_port.vlan, heading.vlan, outer);
         if edit.apply(&mut frame) {
-            self.out.output(self.pool, port.no, frame);
+            self.output(frame, port, heading);
         } else {
-            self.send_moved(frame, port.no, edit);
+            self.send_moved(frame, (port, heading), edit);
+        }
+    }
+
+    /// Hands over a frame that is as it is to leave.
+    #[inline]
+    fn output(&mut self, frame: Frame, port: &Port, heading: &Heading) {
+        if MIRRORED {
+            self.mirror(&frame, heading, (port, Passing::Out));
+        }
+        self.hand_over(frame, port);
+    }
+
+    /// To the poll thread's buffers, or to the next bridge.
+    #[inline]
+    pub fn hand_over(&mut self, frame: Frame, port: &Port) {
+        match port.kind {
+            PortKind::Device => self.out.output(self.pool, port.no, frame),
+            PortKind::Patch { peer } => {
+                if let Err(frame) = self.hops.push(port.no, peer, frame) {
+                    port.stats.of(self.thread).drop_tx(DropReason::TooManyHops, 1);
+                    self.pool.put(frame);
+                }
+            }
         }
     }
 
     /// Sends a frame that has no headroom for a tag, from a buffer that has. The contents move, so
     /// this is no copy.
     #[cold]
-    fn send_moved(&mut self, frame: Frame, port: PortNo, edit: Edit) {
+    fn send_moved(&mut self, frame: Frame, (port, heading): (&Port, &Heading), edit: Edit) {
         let moved = self.pool.copy(&frame);
         match moved {
             Some(mut moved) => {
                 self.pool.put(frame);
                 if edit.apply(&mut moved) {
-                    self.out.output(self.pool, port, moved);
+                    self.output(moved, port, heading);
                 } else {
                     self.drop(moved, DropReason::NoFrame);
                 }

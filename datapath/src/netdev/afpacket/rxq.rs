@@ -14,9 +14,10 @@ use crate::netdev::spares::{Lost, Spares};
 use crate::netdev::{RecvStatus, Rxq, WakeSource};
 use crate::offload::vnet;
 
-/// Frames asked for in a call by a queue that has just woken up; it doubles while calls are full, so
-/// that a quiet port holds few buffers.
-const FIRST_DEPTH: usize = 4;
+/// Frames asked for in a call by a quiet queue. A lone frame is then forwarded before the kernel is
+/// asked for the one behind it, and a quiet port holds few buffers. The number doubles with each full
+/// call and halves with each empty one.
+const FIRST_DEPTH: usize = 1;
 /// Full calls between two looks at the kernel's loss counter.
 const FULL_PER_LOOK: u32 = 64;
 
@@ -64,6 +65,7 @@ impl PacketRxq {
             Some(Errno::NXIO | Errno::NODEV) => return RecvStatus::Gone,
             _ => {}
         }
+        self.depth = (self.depth / 2).max(FIRST_DEPTH);
         if self.down
             && !matches!(sys::bound_to(self.socket.as_fd()), Ok((ifindex, _)) if ifindex > 0)
         {
@@ -106,42 +108,36 @@ impl Rxq for PacketRxq {
         batch: &mut Batch,
         counters: &PortCounters,
     ) -> RecvStatus {
-        loop {
-            let wanted = self.depth.min(batch.remaining_capacity());
-            if wanted == 0 {
+        let wanted = self.depth.min(batch.remaining_capacity());
+        let n_ready = self.prepare(wanted, pool);
+        if n_ready == 0 {
+            // Frames may wait in the kernel for a buffer: nobody will tell of them again.
+            return RecvStatus::More;
+        }
+        let n = match sys::recv_many(self.socket.as_fd(), &mut self.slots[..n_ready]) {
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return RecvStatus::More,
+            // The kernel took a frame off its queue and then could not describe it.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                counters.rx_missed.add(1);
                 return RecvStatus::More;
             }
-            let n_ready = self.prepare(wanted, pool);
-            if n_ready == 0 {
-                // The frames wait in the kernel; a later arrival asks again.
-                return RecvStatus::Drained;
+            Err(error) => {
+                self.look_at_missed(false, counters);
+                return self.nothing(&error);
             }
-            let received = sys::recv_many(self.socket.as_fd(), &mut self.slots[..n_ready]);
-            let n = match received {
-                Ok(n) => n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // The kernel took a frame off its queue and then could not describe it.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                    counters.rx_missed.add(1);
-                    return RecvStatus::More;
-                }
-                Err(error) => {
-                    self.look_at_missed(false, counters);
-                    return self.nothing(&error);
-                }
-            };
-            for slot in &mut self.slots[..n] {
-                accept(slot, pool, batch, counters);
-            }
-            self.down = false;
-            let full = n == self.depth;
-            self.look_at_missed(full, counters);
-            if !full {
-                // Not yet "drained": the call may have ended early by an error that the next one tells.
-                return RecvStatus::More;
-            }
+        };
+        for slot in &mut self.slots[..n] {
+            accept(slot, pool, batch, counters);
+        }
+        self.down = false;
+        let full = n == self.depth;
+        self.look_at_missed(full, counters);
+        if full {
             self.depth = (2 * self.depth).min(MAX_BURST);
         }
+        // Not yet "drained": the call may have ended early by an error that the next one tells.
+        RecvStatus::More
     }
 
     fn wake_source(&self) -> WakeSource<'_> {

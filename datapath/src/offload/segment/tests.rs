@@ -1,5 +1,6 @@
 //! Pieces, judged by a strict receiver and joined again.
 
+use packet::VlanTag;
 use proptest::prelude::*;
 
 use super::*;
@@ -65,6 +66,25 @@ fn sixty_four_kilobytes() {
         assert_eq!(rejoined, r.payload);
         pool.put(frame);
     }
+}
+
+#[test]
+fn a_service_tag_above_two_others_is_on_every_piece_and_a_fourth_tag_is_too_many() {
+    let mut pool = FramePool::new(FrameMemory::new(8, 2).unwrap());
+    let frame = || Recipe { n_tags: 2, ..Recipe::plain(4000) };
+    let (plain, tagged) = (frame().large(1000, &mut pool), frame().large(1000, &mut pool));
+    let (without, _) = cut(&plain, &mut pool);
+    let mut tagged = tagged;
+    assert!(tagged.push_vlan(0x88a8, VlanTag(100)));
+    let (with, done) = cut(&tagged, &mut pool);
+    assert_eq!(done, Ok(Cut { n_done: 4, n_lost: 0 }));
+    for (mut with, without) in with.into_iter().zip(without) {
+        let tag: Vec<u8> = with.drain(12..16).collect();
+        assert_eq!((&tag[..], with), (&[0x88, 0xa8, 0, 100][..], without));
+    }
+    assert!(tagged.push_vlan(0x88a8, VlanTag(200)));
+    assert_eq!(cut(&tagged, &mut pool).1, Err(DropReason::SegmentFailed));
+    pool.put_all([plain, tagged]);
 }
 
 #[test]

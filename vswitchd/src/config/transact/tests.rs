@@ -118,8 +118,8 @@ fn get_prints_what_holds_and_set_and_clear_change_it() {
         ("set bridge br0 name=br1", "bridge br0: name cannot be changed"),
         ("clear port p1 tags", "port p1: unknown key tags (did you mean tag?)"),
         ("get port p1 tags", "port p1: unknown key tags (did you mean tag?)"),
-        ("set switch name=x", "switch: unknown key name (allowed: poll-cpus)"),
-        ("set port p1 cvlans=3", "port p1: cvlans is not supported by this version"),
+        ("set switch name=x", "switch: unknown key name (allowed: poll-cpus, vlan-limit)"),
+        ("set port p1 ttl=3", "port p1: ttl is not supported by this version"),
     ] {
         assert_eq!(refused(&config, line), error, "{line}");
     }
@@ -150,8 +150,25 @@ fn settings_that_contradict_each_other_are_refused() {
         ("vlan_mode=trunk tag=3", "port p: tag does not fit vlan_mode=trunk"),
         ("tag=3 trunks=4", "port p: trunks does not fit vlan_mode=access"),
         (
-            "vlan_mode=dot1q-tunnel tag=3",
-            "port p: vlan_mode=dot1q-tunnel: this VLAN mode is not supported by this version",
+            "vlan_mode=dot1q-tunnel tag=3 trunks=4",
+            "port p: trunks does not fit vlan_mode=dot1q-tunnel (allowed with trunk, native-tagged",
+        ),
+        ("vlan_mode=dot1q-tunnel", "port p: vlan_mode=dot1q-tunnel needs tag=VID"),
+        ("vlan_mode=dot1q-tunnel tag=0", "port p: tag=0 is no service VLAN (allowed with"),
+        (
+            "tag=3 cvlans=4",
+            "port p: cvlans does not fit vlan_mode=access (allowed with dot1q-tunnel",
+        ),
+        ("vlan_mode=dot1q-tunnel tag=3 cvlans=4096", "port p: cvlans=4096: \"4096\" is not a VLAN"),
+        ("qinq-ethtype=802.1q", "port p: qinq-ethtype does not fit vlan_mode=trunk"),
+        ("qinq-ethtype=0x88a8", "port p: qinq-ethtype=0x88a8: no such EtherType (allowed: 802.1ad"),
+        (
+            "priority-tags=true",
+            "port p: priority-tags=true: no such choice (allowed: never, if-non",
+        ),
+        (
+            "vlan_mode=dot1q-tunnel tag=3 priority-tags=always",
+            "port p: priority-tags does not fit vlan_mode=dot1q-tunnel (allowed with access, trunk",
         ),
         (
             "ofport_request=7",
@@ -173,7 +190,7 @@ fn settings_that_contradict_each_other_are_refused() {
         ("rxq-affinity=0:1,1:1", "port p: rxq-affinity names queue 1, but n_rxq=1 (allowed: 0-0)"),
         (
             "type=geneve",
-            "port p: type=geneve: this port type is not supported by this version (allowed: system, tap, internal, pcap, null)",
+            "port p: type=geneve: this port type is not supported by this version (allowed: system, tap, internal, pcap, null, patch)",
         ),
         ("driver=afxdp", "port p: driver=afxdp: this driver is not supported by this version"),
         ("ttl=64", "port p: ttl is not supported by this version"),
@@ -207,4 +224,34 @@ fn names_are_those_of_interfaces_where_a_device_bears_them() {
         refused(&config, "set port no-device-bears-this-name type=tap").contains("25 bytes long")
     );
     assert!(refused(&config, "add-port br0 a/b type=null").contains("bad name"));
+}
+
+#[test]
+fn pairs_of_patch_ports_are_made_at_once_or_end_by_end() {
+    let mut config = with(&["add-br br0", "add-br br1"]);
+    let name = "a-name-that-no-kernel-device-could-bear";
+    run(&mut config, &format!("add-port br0 {name} type=patch peer=q")).unwrap();
+    run(&mut config, &format!("add-port br1 q type=patch peer={name}")).unwrap();
+    assert_eq!(run(&mut config, "get port q peer -- del-port q").unwrap(), format!("{name}\n"));
+    run(&mut config, "add-port br0 r type=patch peer=s -- add-port br1 s type=patch peer=r")
+        .unwrap();
+    run(&mut config, "set port r peer=t -- set port s peer=u").unwrap();
+    for (line, error) in [
+        ("add-port br0 x type=patch", "port x: type=patch needs peer=PORT"),
+        (
+            "add-port br0 x peer=y",
+            "port x: peer=y: does not fit type=system (allowed: only with type=patch)",
+        ),
+        (
+            "set port s peer=r",
+            "port s: peer=r: port r has peer=t (allowed: a port whose peer is this one)",
+        ),
+        (
+            "add-port br0 x type=patch peer=y mtu_request=100",
+            "port x: mtu_request=100: does not fit type=patch \
+             (allowed: only with type=system or tap or internal)",
+        ),
+    ] {
+        assert_eq!(refused(&config, line), error, "{line}");
+    }
 }

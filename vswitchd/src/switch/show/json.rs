@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::super::ports::Device;
+use super::super::ports::{Device, LinkState};
 use super::super::{BridgeView, PortView, Switch};
 use super::counts::Counts;
 use crate::config::model::{DriverName, FailMode};
-use crate::config::value::Value as _;
-use crate::config::{OfPort, PortSettings, PortType};
+use crate::config::{OfPort, PortSettings, PortType, peer_of};
+use crate::switch::{storm, vlan};
 
 /// The bridges of these names.
 pub fn print(switch: &Switch, names: &[&str]) -> Json {
@@ -19,11 +19,15 @@ pub fn print(switch: &Switch, names: &[&str]) -> Json {
 fn bridge_json(switch: &Switch, bridge: BridgeView<'_>) -> Json {
     let ports: Vec<Json> =
         switch.ports_of(bridge.name).map(|port| port_json(switch, &port)).collect();
+    let flaps = switch.flaps(bridge.name);
+    let flapping: Vec<Json> = flaps.iter().map(|flap| switch.flap_json(flap)).collect();
     json!({
         "name": bridge.name,
         "datapath_id": format!("{:016x}", switch.datapath_id(bridge.name, bridge.config)),
         "fail_mode": bridge.config.settings.fail_mode.unwrap_or(FailMode::Standalone).word(),
+        "flapping": flapping,
         "ports": ports,
+        "mirrors": switch.mirrors_json(bridge),
     })
 }
 
@@ -32,26 +36,34 @@ fn port_json(switch: &Switch, port: &PortView<'_>) -> Json {
     let link = port.state.link();
     let up_or_down = |up: bool| if up { "up" } else { "down" };
     let (driver, error) = match &port.state.device {
+        Device::Attached { link: LinkState::Patch, .. } => (None, None),
         Device::Attached { driver, .. } => (Some(*driver), None),
         Device::Absent { error } => (None, Some(error)),
     };
-    json!({
+    let facts = json!({
         "name": port.name,
         "ofport": port.config.ofport.map(OfPort::get),
         "type": settings.port_type().word(),
         "driver": driver,
-        "vlan_mode": settings.mode().word(),
-        "tag": settings.tag.map(|tag| tag.json()),
-        "trunks": settings.trunks.as_ref().map_or_else(|| json!([]), |trunks| trunks.json()),
         "mac": port.state.mac().map(|mac| mac.to_string()),
-        "mtu": link.map(|link| link.mtu()),
+        "mtu": link.and_then(|link| link.mtu_limit()),
         "admin_state": up_or_down(link.is_some_and(|link| link.is_admin_up())),
         "link_state": up_or_down(link.is_some_and(|link| link.is_up())),
         "ifindex": port.state.index().unwrap_or(0),
         "error": error,
+        "storm": storm::json(settings),
         "status": status(switch, port),
         "statistics": statistics(port),
-    })
+    });
+    merged(facts, vlan::json(settings))
+}
+
+/// The members of both.
+fn merged(mut first: Json, second: Json) -> Json {
+    if let (Some(all), Json::Object(more)) = (first.as_object_mut(), second) {
+        all.extend(more);
+    }
+    first
 }
 
 fn status(switch: &Switch, port: &PortView<'_>) -> Map<String, Json> {
@@ -59,7 +71,13 @@ fn status(switch: &Switch, port: &PortView<'_>) -> Map<String, Json> {
     let facts = netdev.map(|netdev| netdev.status()).unwrap_or_default();
     let choice = port.state.link().and(driver_reason(&port.config.settings));
     let choice = choice.map(|reason| ("driver_reason", reason.to_owned()));
-    facts.into_iter().chain(choice).map(|(key, value)| (key.to_owned(), value.into())).collect()
+    let peer = peer_of(&port.config.settings).map(|peer| ("peer", peer.to_owned()));
+    facts
+        .into_iter()
+        .chain(choice)
+        .chain(peer)
+        .map(|(key, value)| (key.to_owned(), value.into()))
+        .collect()
 }
 
 /// Why a `system` port has its driver.

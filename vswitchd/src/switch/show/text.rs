@@ -17,8 +17,8 @@ use super::super::ports::Device;
 use super::super::{BridgeView, PortView, Switch};
 use super::counts::Counts;
 use crate::config::model::{DriverName, FailMode};
-use crate::config::{OfPort, PortSettings, PortType};
-use crate::switch::snapshot::vlan_words;
+use crate::config::{OfPort, PortSettings, PortType, peer_of};
+use crate::switch::{storm, vlan};
 
 /// The bridges of these names.
 pub fn print(switch: &Switch, names: &[&str]) -> String {
@@ -51,6 +51,10 @@ fn print_bridge(out: &mut String, switch: &Switch, bridge: BridgeView<'_>) {
             fdb.max_entries,
         ),
     );
+    for flap in switch.flaps(bridge.name) {
+        line(out, 4, format_args!("{}", switch.flap_words(&flap)));
+    }
+    switch.mirrors_text(bridge).iter().for_each(|text| line(out, 4, format_args!("{text}")));
     let rows: Vec<Row> = switch.ports_of(bridge.name).map(|port| Row::of(&port)).collect();
     let width = |cell: fn(&Row) -> &str| rows.iter().map(|row| cell(row).chars().count()).max();
     let name = width(|row| &row.name).unwrap_or(0);
@@ -116,11 +120,12 @@ fn ofport_words(ofport: OfPort) -> String {
 
 fn facts(port: &PortView<'_>) -> String {
     let mut facts = Vec::new();
-    if let Some(link) = port.state.link() {
-        facts.push(format!("mtu {}", link.mtu()));
-    }
+    let mtu = port.state.link().and_then(|link| link.mtu_limit());
+    facts.extend(mtu.map(|mtu| format!("mtu {mtu}")));
+    facts.extend(peer_of(&port.config.settings).map(|peer| format!("peer {peer}")));
     facts.extend(port.state.mac().map(|mac| mac.to_string()));
-    facts.extend(vlan_words(port));
+    facts.extend(vlan::words(&port.config.settings));
+    facts.extend(storm::words(&port.config.settings));
     if port.config.settings.port_type() == PortType::Pcap
         && let Some(file) = &port.config.settings.file
     {

@@ -7,22 +7,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use super::lab::{Lab, port, vid};
+use super::lab::{Lab, port as number, vid};
 use crate::drop_reason::DropReason;
 use crate::ids::BridgeId;
-use crate::l2::vlan::{PortVlan, VlanMode};
 use crate::view::VidSet;
+use port::{Inside, ModelPort};
+
+mod port;
 
 const VIDS: [u16; 4] = [0, 10, 20, 4095];
-
-#[derive(Clone, Debug)]
-struct ModelPort {
-    mode: VlanMode,
-    tag: u16,
-    trunks: Vec<u16>,
-    up: bool,
-    here: bool,
-}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -41,55 +34,11 @@ struct Model {
     lost: HashMap<(usize, DropReason), u64>,
 }
 
-impl ModelPort {
-    fn carries(&self, vlan: u16) -> bool {
-        let native = self.mode != VlanMode::Trunk && vlan == self.tag;
-        native || self.mode != VlanMode::Access && self.trunks.contains(&vlan)
-    }
-
-    fn vlan_of(&self, vid_on_wire: u16) -> Option<u16> {
-        let vlan = match self.mode {
-            VlanMode::Access => (vid_on_wire == 0).then_some(self.tag)?,
-            VlanMode::Trunk => vid_on_wire,
-            _ => {
-                if vid_on_wire == 0 {
-                    self.tag
-                } else {
-                    vid_on_wire
-                }
-            }
-        };
-        self.carries(vlan).then_some(vlan)
-    }
-
-    /// The frame as it leaves, built anew from its parts.
-    fn on_wire(&self, frame: &[u8], vlan: u16) -> Vec<u8> {
-        let tag = is_tagged(frame).then(|| (frame[12..14].to_vec(), [frame[14], frame[15]]));
-        let rest = if tag.is_some() { &frame[16..] } else { &frame[12..] };
-        let leaves_untagged = vlan == 0
-            || self.mode == VlanMode::Access
-            || self.mode == VlanMode::NativeUntagged && vlan == self.tag;
-        let mut wire = frame[..12].to_vec();
-        if !leaves_untagged {
-            let (tpid, old) = tag.unwrap_or((vec![0x81, 0], [0, 0]));
-            wire.extend(tpid);
-            wire.extend((u16::from_be_bytes(old) & 0xf000 | vlan).to_be_bytes());
-        }
-        wire.extend(rest);
-        wire
-    }
-}
-
-fn is_tagged(frame: &[u8]) -> bool {
-    matches!(frame.get(12..14), Some([0x81, 0x00] | [0x88, 0xa8]))
-}
-
 impl Model {
     fn receive(&mut self, in_port: usize, frame: &[u8]) -> Vec<(u16, Vec<u8>)> {
         match self.targets(in_port, frame) {
-            Ok((targets, vlan)) => {
-                let wire =
-                    |n: usize| (u16::try_from(n).unwrap(), self.ports[n].on_wire(frame, vlan));
+            Ok((targets, inside)) => {
+                let wire = |n: usize| (u16::try_from(n).unwrap(), self.ports[n].on_wire(&inside));
                 targets.into_iter().map(wire).collect()
             }
             Err(reason) => {
@@ -99,19 +48,19 @@ impl Model {
         }
     }
 
-    fn targets(&mut self, in_port: usize, frame: &[u8]) -> Result<(Vec<usize>, u16), DropReason> {
+    fn targets(
+        &mut self,
+        in_port: usize,
+        frame: &[u8],
+    ) -> Result<(Vec<usize>, Inside), DropReason> {
         if !self.ports[in_port].up {
             return Err(DropReason::RxPortDown);
         }
         if frame.len() < 14 {
             return Err(DropReason::Runt);
         }
-        if is_tagged(frame) && frame.len() < 18 {
-            return Err(DropReason::PartialVlanTag);
-        }
-        let vid =
-            if is_tagged(frame) { u16::from_be_bytes([frame[14], frame[15]]) & 0xfff } else { 0 };
-        let vlan = self.ports[in_port].vlan_of(vid).ok_or(DropReason::VlanNotAllowed)?;
+        let inside = self.ports[in_port].admit(frame)?;
+        let vlan = inside.vlan;
         let dst: [u8; 6] = frame[..6].try_into().unwrap();
         let src: [u8; 6] = frame[6..12].try_into().unwrap();
         if dst[..5] == [1, 0x80, 0xc2, 0, 0] && dst[5] < 16 && !self.forward_bpdu {
@@ -129,27 +78,21 @@ impl Model {
             Some((n, _)) if n == in_port => Err(DropReason::SamePort),
             Some((_, p)) if p.here && !p.up => Err(DropReason::TxPortDown),
             Some((_, p)) if p.here && !p.carries(vlan) => Err(DropReason::VlanNotCarried),
-            Some((n, p)) if p.here => Ok((vec![n], vlan)),
+            Some((n, p)) if p.here => match p.refuses(&inside) {
+                Some(reason) => Err(reason),
+                None => Ok((vec![n], inside)),
+            },
             _ => {
                 let fits = |n: &usize| {
                     let p = &self.ports[*n];
-                    *n != in_port && p.here && p.up && p.carries(vlan)
+                    let takes = p.carries(vlan) && p.refuses(&inside).is_none();
+                    *n != in_port && p.here && p.up && takes
                 };
                 let all: Vec<_> = (0..self.ports.len()).filter(fits).collect();
-                if all.is_empty() { Err(DropReason::NoOutput) } else { Ok((all, vlan)) }
+                if all.is_empty() { Err(DropReason::NoOutput) } else { Ok((all, inside)) }
             }
         }
     }
-}
-
-fn ports() -> impl Strategy<Value = Vec<ModelPort>> {
-    use VlanMode::{Access, NativeTagged, NativeUntagged, Trunk};
-    let mode = select(vec![Access, Trunk, Trunk, NativeTagged, NativeUntagged]);
-    let port =
-        (mode, select(&VIDS[..]), subsequence(VIDS.to_vec(), 0..=4), prop::bool::weighted(0.9));
-    let port =
-        port.prop_map(|(mode, tag, trunks, up)| ModelPort { mode, tag, trunks, up, here: true });
-    vec(port, 1..6)
 }
 
 fn address() -> impl Strategy<Value = [u8; 6]> {
@@ -166,7 +109,7 @@ fn frames() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let tag = (select(vec![0x8100u16, 0x88a8]), any::<u16>(), select(&VIDS[..]));
     let tag = tag.prop_map(|(tpid, tci, vid)| (tpid, tci & 0xf000 | vid));
     let len = prop_oneof![4 => Just(60), 1 => 0..24usize, 1 => 60..200usize];
-    let frame = (address(), address(), vec(tag, 0..3), len).prop_map(|(dst, src, tags, len)| {
+    let frame = (address(), address(), vec(tag, 0..4), len).prop_map(|(dst, src, tags, len)| {
         let mut bytes = [dst, src].concat();
         for (tpid, tci) in tags {
             bytes.extend([tpid.to_be_bytes(), tci.to_be_bytes()].concat());
@@ -191,10 +134,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn lab(model: &Model) -> Lab {
-    let vlan = |p: &ModelPort| {
-        PortVlan::new(p.mode, vid(p.tag), p.trunks.iter().map(|n| vid(*n)).collect())
-    };
-    let mut lab = Lab::new(model.ports.iter().map(vlan));
+    let mut lab = Lab::new(model.ports.iter().map(ModelPort::port_vlan));
     for (no, p) in (0..).zip(&model.ports) {
         lab.port(no).up = p.up;
     }
@@ -220,12 +160,12 @@ fn apply(lab: &mut Lab, model: &mut Model, step: &Step) -> Result<(), TestCaseEr
             model.ports[n % n_ports].up = *up;
         }
         Step::Leave(n) => {
-            lab.bridge().ports.retain(|p| *p != port(no(*n)));
+            lab.bridge().ports.retain(|p| *p != number(no(*n)));
             lab.port(no(*n)).bridge = BridgeId(7);
             model.ports[n % n_ports].here = false;
         }
         Step::Static { mac, vid: v, port: n } => {
-            lab.fdb().add_static(vid(*v), MacAddr(*mac), port(no(*n))).unwrap();
+            lab.fdb().add_static(vid(*v), MacAddr(*mac), number(no(*n))).unwrap();
             model.fdb.insert((*v, *mac), (n % n_ports, true));
         }
     }
@@ -235,7 +175,7 @@ fn apply(lab: &mut Lab, model: &mut Model, step: &Step) -> Result<(), TestCaseEr
 proptest! {
     #[test]
     fn the_stage_does_what_the_model_does(
-        ports in ports(),
+        ports in vec(port::port(), 1..6),
         forward_bpdu in any::<bool>(),
         flood_vlans in subsequence(VIDS.to_vec(), 0..=1),
         steps in steps(),

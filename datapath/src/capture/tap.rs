@@ -1,0 +1,155 @@
+//! The poll thread's end: matches frames and copies them.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use packet::capture::{Direction, HEADER_LEN, Kind, RecordHeader};
+use rtrb::Producer;
+
+use super::{CaptureSpec, MAX_SNAP_LEN, Scope, TapCounters, Ways};
+use crate::batch::Batch;
+use crate::frame::Frame;
+use crate::ids::PortNo;
+use crate::view::Snapshot;
+
+/// Bytes of records that are gathered before they go into the ring.
+const GATHER_LEN: usize = 16 << 10;
+
+/// One capture in one poll thread.
+pub struct Tap {
+    spec: CaptureSpec,
+    /// By port number: whether the port's frames are captured, as of the snapshot taken last.
+    watched: Vec<bool>,
+    ring: Producer<u8>,
+    counters: Arc<TapCounters>,
+    gathered: Vec<u8>,
+    n_gathered: u64,
+}
+
+impl Tap {
+    pub(super) fn new(spec: CaptureSpec, ring: Producer<u8>, counters: Arc<TapCounters>) -> Tap {
+        let gathered = Vec::with_capacity(GATHER_LEN);
+        Tap { spec, watched: Vec::new(), ring, counters, gathered, n_gathered: 0 }
+    }
+
+    fn apply(&mut self, view: &Snapshot) {
+        let scope = self.spec.scope;
+        let watched = view.ports.iter().map(|port| {
+            port.as_ref().is_some_and(|port| match scope {
+                Scope::Port(no) => port.no == no,
+                Scope::Bridge(id) => port.bridge == id,
+            })
+        });
+        self.watched = watched.collect();
+    }
+
+    fn watches(&self, port: PortNo, direction: Direction) -> bool {
+        let way = match self.spec.ways {
+            Ways::Both => true,
+            Ways::In => direction == Direction::In,
+            Ways::Out => direction == Direction::Out,
+        };
+        way && self.watched.get(port.index()).copied().unwrap_or(false)
+    }
+
+    fn copy(&mut self, header: RecordHeader, batch: &[Frame]) {
+        let mut n_filtered = 0;
+        for frame in batch {
+            let data = frame.data();
+            if self.spec.filter.matches(data) {
+                self.copy_frame(header, data);
+            } else {
+                n_filtered += 1;
+            }
+        }
+        self.hand_over();
+        self.counters.filtered.add(n_filtered);
+    }
+
+    fn copy_frame(&mut self, header: RecordHeader, data: &[u8]) {
+        let kept = &data[..data.len().min(self.spec.snap_len).min(MAX_SNAP_LEN)];
+        let len = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let header =
+            RecordHeader { captured_len: len(kept), original_len: len(data), ..header }.emit();
+        let record_len = HEADER_LEN + kept.len();
+        if self.gathered.len() + record_len > GATHER_LEN {
+            self.hand_over();
+        }
+        if record_len > GATHER_LEN {
+            let fits = self.has_room(record_len);
+            let put = fits
+                && self.ring.push_entire_slice(&header).is_ok()
+                && self.ring.push_entire_slice(kept).is_ok();
+            if put {
+                self.counters.captured.add(1)
+            } else {
+                self.counters.lost.add(1)
+            }
+            return;
+        }
+        self.gathered.extend_from_slice(&header);
+        self.gathered.extend_from_slice(kept);
+        self.n_gathered += 1;
+    }
+
+    fn has_room(&self, len: usize) -> bool {
+        self.ring.cached_slots() >= len || self.ring.slots() >= len
+    }
+
+    /// Gathered records go into the ring, all or none.
+    fn hand_over(&mut self) {
+        if self.n_gathered == 0 {
+            return;
+        }
+        let put = self.ring.push_entire_slice(&self.gathered).is_ok();
+        let counter = if put { &self.counters.captured } else { &self.counters.lost };
+        counter.add(self.n_gathered);
+        self.gathered.clear();
+        self.n_gathered = 0;
+    }
+}
+
+/// The taps of one poll thread.
+#[derive(Default)]
+pub(crate) struct Captures(Vec<Tap>);
+
+impl Captures {
+    /// Whether anybody watches anything.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a tap.
+    pub fn add(&mut self, mut tap: Tap, view: &Snapshot) {
+        tap.apply(view);
+        self.0.push(tap);
+    }
+
+    /// Takes over the ports of a new snapshot.
+    pub fn apply(&mut self, view: &Snapshot) {
+        self.0.iter_mut().for_each(|tap| tap.apply(view));
+    }
+
+    /// Drops the taps whose reader is gone.
+    pub fn forget_ended(&mut self) {
+        self.0.retain(|tap| !tap.ring.is_abandoned());
+    }
+
+    /// Copies what is to be captured of a batch that a port received, or is to send.
+    #[cold]
+    pub fn copy(&mut self, port: PortNo, direction: Direction, batch: &Batch) {
+        for tap in self.0.iter_mut().filter(|tap| tap.watches(port, direction)) {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let header = RecordHeader {
+                kind: Kind::Frame,
+                direction,
+                port: port.get(),
+                captured_len: 0,
+                original_len: 0,
+                time_ns: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+            };
+            tap.copy(header, batch);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Frames on their way through patch ports, from one bridge to the next.
+//!
+//! # Design
+//! A frame that leaves by a patch port has arrived at its peer: no device, copy or queue lies between,
+//! only the next bridge's turn. The stage does not call itself for it, since a chain of bridges would
+//! then be a chain of calls, each with one frame. It puts the frame into a list of hops, and when it is
+//! done with a batch, it takes the list's batches in order and forwards each as received by the peer;
+//! what those put on the list comes after them. So the frames of one received batch move on together,
+//! a generation per hop, and 32 frames that take one way remain a batch of 32.
+//!
+//! **Loops.** Patch ports can join bridges to a ring or a mesh, in which a broadcast goes round for
+//! ever, and doubles at each turn. Two limits end it: a frame crosses at most [`MAX_HOPS`] patch ports
+//! (Open vSwitch: `MAX_DEPTH`, `ofproto/ofproto-dpif-xlate.c`), and the frames of one received batch
+//! cross at most [`MAX_CROSSINGS`] in all. Nothing remains in the list after a batch, so that a
+//! loop costs its bounded share of the poll thread's time for each frame that enters it, and nothing
+//! after that.
+//!
+//! # Invariants
+//! - The list is empty between received batches.
+//! - Hops are in the list in the order of their depth; frames from one patch port keep their order.
+//! - It never grows: there are no more batches in it than frames were let in.
+
+use std::collections::VecDeque;
+
+use crate::batch::Batch;
+use crate::frame::Frame;
+use crate::ids::PortNo;
+
+/// Most patch ports that a frame crosses.
+pub const MAX_HOPS: u8 = 64;
+/// Most crossings, of all frames of a received batch and their copies together.
+pub const MAX_CROSSINGS: usize = 4096;
+/// How many of the newest batches are looked at for one that a frame can join. A bridge that sends to
+/// more patch ports by turns makes smaller batches.
+const OPEN: usize = 16;
+
+/// Frames that left by one patch port.
+pub struct Hop {
+    /// The port that they left by.
+    pub from: PortNo,
+    /// Its peer, where they arrive.
+    pub to: PortNo,
+    /// Patch ports crossed, this one included.
+    depth: u8,
+    /// The frames.
+    pub frames: Batch,
+}
+
+/// The list of one poll thread.
+pub struct Hops {
+    queue: VecDeque<Hop>,
+    /// Crossings of the frames that are forwarded now.
+    depth: u8,
+    /// How many more frames are let in.
+    left: usize,
+}
+
+impl Default for Hops {
+    fn default() -> Self {
+        Hops { queue: VecDeque::with_capacity(MAX_CROSSINGS), depth: 0, left: MAX_CROSSINGS }
+    }
+}
+
+impl Hops {
+    /// Whether nothing is on its way.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Sends a frame across.
+    ///
+    /// # Errors
+    /// It has come too far, or too many have: the frame is given back.
+    pub fn push(&mut self, from: PortNo, to: PortNo, frame: Frame) -> Result<(), Frame> {
+        if self.depth >= MAX_HOPS || self.left == 0 {
+            return Err(frame);
+        }
+        self.left -= 1;
+        let depth = self.depth + 1;
+        let newest = self.queue.iter_mut().rev().take(OPEN).take_while(|hop| hop.depth == depth);
+        // The first found is the newest of its kind: an older one that has room would be out of turn.
+        let open = newest.into_iter().find(|hop| (hop.from, hop.to) == (from, to));
+        match open.filter(|hop| !hop.frames.is_full()) {
+            Some(hop) => hop.frames.push(frame),
+            None => {
+                let frames = Batch::from_iter([frame]);
+                self.queue.push_back(Hop { from, to, depth, frames });
+            }
+        }
+        Ok(())
+    }
+
+    /// The next frames that arrive; what they cause is one hop deeper. `None` ends the received batch.
+    pub fn pop(&mut self) -> Option<Hop> {
+        let hop = self.queue.pop_front();
+        match &hop {
+            Some(hop) => self.depth = hop.depth,
+            None => {
+                self.queue.clear(); // begins again at the front of its memory, which is warm
+                (self.depth, self.left) = (0, MAX_CROSSINGS);
+            }
+        }
+        hop
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use super::super::lab::port;
+    use super::*;
+    use crate::batch::MAX_BURST;
+    use crate::frame::{FrameMemory, FramePool};
+
+    fn pool() -> FramePool {
+        FramePool::new(FrameMemory::new(MAX_CROSSINGS + 64, 2).unwrap())
+    }
+
+    fn push(hops: &mut Hops, pool: &mut FramePool, from: u16, name: u8) {
+        let frame = pool.from_bytes(&[name]).unwrap();
+        hops.push(port(from), port(from + 100), frame).unwrap();
+    }
+
+    /// Where the next batch arrives, and the names of its frames.
+    fn next(hops: &mut Hops, pool: &mut FramePool) -> Option<(u16, Vec<u8>)> {
+        let hop = hops.pop()?;
+        let names = hop.frames.iter().map(|frame| frame.data()[0]).collect();
+        pool.put_all(hop.frames);
+        Some((hop.to.get(), names))
+    }
+
+    #[test]
+    fn frames_of_one_way_travel_together_also_where_ways_alternate() {
+        let (mut hops, mut pool) = (Hops::default(), pool());
+        for n in 0..40 {
+            push(&mut hops, &mut pool, 1, n);
+            push(&mut hops, &mut pool, 2, n);
+        }
+        let full: Vec<u8> = (0..32).collect();
+        let rest: Vec<u8> = (32..40).collect();
+        for (to, names) in [(101, &full), (102, &full), (101, &rest), (102, &rest)] {
+            assert_eq!(next(&mut hops, &mut pool), Some((to, names.clone())));
+        }
+        assert!(hops.is_empty() && next(&mut hops, &mut pool).is_none());
+    }
+
+    #[test]
+    fn a_generation_is_not_joined_by_the_next() {
+        let (mut hops, mut pool) = (Hops::default(), pool());
+        push(&mut hops, &mut pool, 1, 1);
+        push(&mut hops, &mut pool, 2, 2);
+        assert_eq!(next(&mut hops, &mut pool), Some((101, vec![1])));
+        // Causes one that leaves by the same port as a frame of the generation before it.
+        push(&mut hops, &mut pool, 2, 3);
+        assert_eq!(next(&mut hops, &mut pool), Some((102, vec![2])));
+        assert_eq!(next(&mut hops, &mut pool), Some((102, vec![3])));
+        assert_eq!(next(&mut hops, &mut pool), None);
+    }
+
+    #[test]
+    fn a_frame_goes_64_hops_and_no_further() {
+        let (mut hops, mut pool) = (Hops::default(), pool());
+        for _ in 0..2 {
+            let mut n = 0;
+            push(&mut hops, &mut pool, 1, 0);
+            let last = loop {
+                let hop = hops.pop().unwrap();
+                n += 1;
+                let frame = hop.frames.into_iter().next().unwrap();
+                if let Err(frame) = hops.push(hop.to, hop.from, frame) {
+                    break frame;
+                }
+            };
+            pool.put(last);
+            assert_eq!((n, hops.is_empty()), (u32::from(MAX_HOPS), true));
+            assert!(hops.pop().is_none());
+        }
+    }
+
+    #[test]
+    fn the_frames_of_a_batch_cross_so_often_and_no_more_without_growing_the_list() {
+        let (mut hops, mut pool) = (Hops::default(), pool());
+        let room = hops.queue.capacity();
+        for _ in 0..3 {
+            // Each in a batch of its own: more ways than are looked at.
+            for n in 0..u16::try_from(MAX_CROSSINGS).unwrap() {
+                push(&mut hops, &mut pool, n % (u16::try_from(OPEN).unwrap() + 1), 0);
+            }
+            let one_more = pool.from_bytes(&[0]).unwrap();
+            pool.put(hops.push(port(1), port(2), one_more).unwrap_err());
+            let mut n_frames = 0;
+            while let Some((_, names)) = next(&mut hops, &mut pool) {
+                assert!(names.len() <= MAX_BURST);
+                n_frames += names.len();
+            }
+            assert_eq!((n_frames, hops.queue.capacity()), (MAX_CROSSINGS, room));
+        }
+    }
+}
