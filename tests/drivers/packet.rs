@@ -57,16 +57,19 @@ fn frames_of_every_size_cross_both_ways() {
 }
 
 #[test]
-fn a_full_batch_leaves_the_rest_in_the_kernel() {
+fn a_busy_queue_asks_for_more_with_each_call_up_to_a_batch() {
     let (_ns, memory, mut a, mut b) = pair(1);
     let frames: Vec<_> = (0..200).map(|seed| frame(100, seed)).collect();
     a.send(&frames);
-    let (batch, status) = b.recv(0);
-    assert_eq!((batch.len(), status), (MAX_BURST, RecvStatus::More));
-    let mut all = bytes(&batch);
-    all.extend(bytes(&b.recv_n(200 - MAX_BURST)));
+    let mut all = Vec::new();
+    for expected in [1, 2, 4, 8, 16, MAX_BURST, MAX_BURST] {
+        let (batch, status) = b.recv(0);
+        assert_eq!((batch.len(), status), (expected, RecvStatus::More));
+        all.extend(bytes(&batch));
+        b.pool.put_all(batch);
+    }
+    all.extend(bytes(&b.recv_n(200 - all.len())));
     assert!(all == frames);
-    drop(batch);
     b.assert_no_drops();
     finish(vec![a, b], &memory);
 }

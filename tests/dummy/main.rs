@@ -5,8 +5,12 @@
 
 #![allow(clippy::expect_used, reason = "in a test, an expectation that breaks is a failure")]
 
+mod capture;
 mod conservation;
 mod flood;
 mod life;
+mod matrix;
+mod mirror;
+mod patch;
 mod rig;
 mod vlan;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use datapath::clock::Clock;
-use datapath::engine::{EngineConfig, Workers};
+use datapath::engine::{EngineConfig, PollCpus, Workers};
 use serde_json::Value;
 use switch_tests::ledger::Ledger;
 use vswitchd::config::store::Store;
@@ -29,9 +29,18 @@ impl Rig {
         Rig::start(Store::file(path), kernel.clone())
     }
 
+    /// A switch without configuration whose poll threads run by themselves: nothing is to be settled.
+    pub fn threaded() -> Rig {
+        let workers = Workers::Threads(PollCpus::One);
+        Rig::with_workers(Store::none(), DummyKernel::new(), workers)
+    }
+
     fn start(store: Store, kernel: DummyKernel) -> Rig {
+        Rig::with_workers(store, kernel, Workers::Inline)
+    }
+
+    fn with_workers(store: Store, kernel: DummyKernel, workers: Workers) -> Rig {
         let clock = Clock::manual();
-        let workers = Workers::Inline;
         let engine = EngineConfig { n_small: 4096, n_large: 16, clock: clock.clone(), workers };
         let (opener, links) = (Box::new(kernel.clone()), Box::new(kernel.clone()));
         let parts = Parts { store, engine, poll_cpus: None, opener, links };

@@ -29,9 +29,20 @@ impl Sink {
     /// If tcpdump does not start.
     #[must_use]
     pub fn open(netns: &Netns, dev: &str) -> Sink {
+        Sink::of_heads(netns, dev, 0)
+    }
+
+    /// The same, of the first `cap` bytes of each frame: room for thousands of them, where whole
+    /// ones (each may be a segment of 64 KiB) leave room for a few.
+    ///
+    /// # Panics
+    /// If tcpdump does not start.
+    #[must_use]
+    pub fn of_heads(netns: &Netns, dev: &str, cap: usize) -> Sink {
+        let cap = cap.to_string();
         let mut child = netns
             .command("tcpdump")
-            .args(["-i", dev, "-Z", "root", "-p", "-U", "-s", "0", "--immediate-mode", "-w", "-"])
+            .args(["-i", dev, "-Z", "root", "-p", "-U", "-s", &cap, "--immediate-mode", "-w", "-"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

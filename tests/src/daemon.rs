@@ -1,14 +1,14 @@
 //! A `vswitchd` of the test's own: in a namespace, with a folder for its sockets and configuration.
 
 use std::fs::File;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::control::Control;
 use crate::netns::Netns;
-use crate::process::{Outcome, run};
+use crate::process::run;
 use crate::wait::wait_for;
 
 /// A daemon that works answers far sooner; this is a bound for a broken one on a busy machine.
@@ -17,6 +17,7 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 /// A running daemon, killed when dropped.
 pub struct Daemon {
     child: Child,
+    control: Control,
     folder: tempfile::TempDir,
     netns: String,
     args: Vec<String>,
@@ -50,7 +51,8 @@ impl Daemon {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let child = spawn(netns.name(), folder.path(), &args);
-        let mut daemon = Daemon { child, folder, netns: netns.name().to_owned(), args };
+        let control = Control::new(folder.path().join("run"), folder.path().join("stderr"));
+        let mut daemon = Daemon { child, control, folder, netns: netns.name().to_owned(), args };
         daemon.wait_ready();
         daemon
     }
@@ -66,22 +68,10 @@ impl Daemon {
         });
     }
 
-    /// The folder of its sockets.
-    #[must_use]
-    pub fn rundir(&self) -> PathBuf {
-        self.folder.path().join("run")
-    }
-
     /// Its configuration file.
     #[must_use]
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("conf.json")
-    }
-
-    /// What it logged so far, over all its lives.
-    #[must_use]
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
     }
 
     /// Its process.
@@ -93,61 +83,6 @@ impl Daemon {
     /// Whether it runs.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
-    }
-
-    /// Runs `ofctl` against it.
-    #[must_use]
-    pub fn try_ofctl(&self, words: &[&str]) -> Outcome {
-        let program = program("ofctl").display().to_string();
-        let rundir = self.rundir().display().to_string();
-        run(&[&[program.as_str(), "--rundir", &rundir], words].concat())
-    }
-
-    /// Runs `ofctl`, which must succeed; its standard output.
-    ///
-    /// # Panics
-    /// If it fails, with what it said and the daemon's log.
-    pub fn ofctl(&self, words: &[&str]) -> String {
-        let Outcome { code, stdout, stderr } = self.try_ofctl(words);
-        let log = if code == 0 { String::new() } else { self.log() };
-        assert!(code == 0, "`ofctl {}` ended with {code}: {stderr}\nlog:\n{log}", words.join(" "));
-        stdout
-    }
-
-    /// `ofctl --json show`.
-    ///
-    /// # Panics
-    /// If it does not print JSON.
-    #[must_use]
-    pub fn show(&self) -> Value {
-        let text = self.ofctl(&["--json", "show"]);
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in: {text}"))
-    }
-
-    /// One port of `ofctl --json show`, of whatever bridge; null if there is none.
-    #[must_use]
-    pub fn port(&self, name: &str) -> Value {
-        let show = self.show();
-        let of = |key: &str, value: &Value| value[key].as_array().cloned().unwrap_or_default();
-        let mut ports = of("bridges", &show).into_iter().flat_map(|bridge| of("ports", &bridge));
-        ports.find(|port| port["name"] == name).unwrap_or(Value::Null)
-    }
-
-    /// One number of a port's `statistics`.
-    ///
-    /// # Panics
-    /// If the port or the key is missing.
-    #[must_use]
-    pub fn count(&self, port: &str, key: &str) -> u64 {
-        let shown = self.port(port);
-        let value = &shown["statistics"][key];
-        value.as_u64().unwrap_or_else(|| panic!("no statistics.{key} of {port} in {shown}"))
-    }
-
-    /// How many frames a port lost for a reason; 0 for a reason that is not listed.
-    #[must_use]
-    pub fn drops(&self, port: &str, reason: &str) -> u64 {
-        self.port(port)["statistics"]["drops"][reason].as_u64().unwrap_or(0)
     }
 
     /// Kills it as a crash would, and waits for its end.
@@ -177,6 +112,14 @@ impl Daemon {
         assert!(!self.is_alive(), "the daemon still runs");
         self.child = spawn(&self.netns, self.folder.path(), &self.args);
         self.wait_ready();
+    }
+}
+
+impl Deref for Daemon {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        &self.control
     }
 }
 

@@ -53,6 +53,17 @@ pub fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
+/// From its text.
+///
+/// # Panics
+/// If it is none.
+#[must_use]
+pub fn mac_of(text: &str) -> [u8; 6] {
+    let bytes: Vec<u8> =
+        text.split(':').filter_map(|part| u8::from_str_radix(part, 16).ok()).collect();
+    bytes.try_into().unwrap_or_else(|_| panic!("{text} is no MAC address"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +75,6 @@ mod tests {
         assert_eq!(frame[6..18], [2, 0, 0, 0, 0, 1, 0x81, 0, 0, 100, 0x88, 0xb5]);
         assert_eq!((&frame[18..23], frame.len()), (&b"hello"[..], 60));
         assert_eq!(mac_text(mac(0x0102_0304)), "02:00:01:02:03:04");
+        assert_eq!(mac_of("02:00:01:02:03:ff"), mac(0x0102_03ff));
     }
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::daemon::Daemon;
-use crate::frame::{mac, mac_text};
+use crate::frame::{mac, mac_of, mac_text};
 use crate::netns::Netns;
 use crate::wait::wait_until;
 
@@ -145,6 +145,35 @@ impl Default for Lab {
 }
 
 impl Host {
+    /// A host that is wired by hand, and then [set up](Host::set_up). Its MAC address is made of its
+    /// IP address.
+    #[must_use]
+    pub fn new(name: &str, ip: [u8; 4]) -> Host {
+        let ip = Ipv4Addr::from(ip);
+        let ns = Netns::new(name);
+        Host { name: name.to_owned(), ns, ip, mac: mac(ip.to_bits()), kind: PortKind::Packet }
+    }
+
+    /// A host that somebody else wired and addressed, as it stands.
+    ///
+    /// # Panics
+    /// If its interface [`DEV`] has no IPv4 address.
+    #[must_use]
+    pub fn of_other(name: &str, ns: Netns) -> Host {
+        let text = ns.ip(&["-j", "addr", "show", DEV]);
+        let link: serde_json::Value = serde_json::from_str(&text).expect("ip prints JSON");
+        let of = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let mac = of(&link[0]["address"]);
+        let ip = of(&link[0]["addr_info"][0]["local"]);
+        Host {
+            name: name.to_owned(),
+            ip: ip.parse().unwrap_or_else(|error| panic!("{error}: address of {name}: {text}")),
+            mac: mac_of(&mac),
+            ns,
+            kind: PortKind::Packet,
+        }
+    }
+
     /// Addresses its interface and sets it up.
     pub fn set_up(&self) {
         let address = format!("{}/24", self.ip);

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::daemon::{DEADLINE, Daemon};
+use crate::control::Control;
+use crate::daemon::DEADLINE;
 use crate::wait::wait_until;
 
 /// Looks in a row that must show the same sums before nothing counts as in flight.
@@ -59,12 +60,12 @@ impl Ledger {
 /// Waits until nothing is in flight, and asserts that the ledger is balanced then.
 ///
 /// # Panics
-/// If it never is. Ports must not have been removed since the daemon's start: their counters are
+/// If it never is. Ports must not have been removed since the switch's start: their counters are
 /// gone.
-pub fn assert_conserved(daemon: &Daemon) -> Ledger {
+pub fn assert_conserved(switch: &Control) -> Ledger {
     let (mut last, mut n_same) = (Ledger::default(), 0);
     wait_until("the traffic to end", DEADLINE, || {
-        let now = Ledger::of(&daemon.show());
+        let now = Ledger::of(&switch.show());
         n_same = if now == last { n_same + 1 } else { 0 };
         last = now;
         n_same == QUIET_LOOKS

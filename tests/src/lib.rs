@@ -16,19 +16,26 @@
 #![allow(clippy::expect_used, reason = "in a test, an expectation that breaks is a failure")]
 
 pub mod capture;
+pub mod control;
 pub mod daemon;
+pub mod example;
 pub mod frame;
 pub mod inject;
 pub mod lab;
 pub mod ledger;
+pub mod matrix;
 pub mod netns;
 pub mod ovs;
 pub mod process;
 pub mod traffic;
 pub mod wait;
+pub mod watch;
 
 pub use capture::Sink;
+pub use control::Control;
 pub use daemon::Daemon;
+pub use example::Example;
 pub use lab::{Host, Lab, PortKind};
 pub use netns::Netns;
 pub use wait::{wait_for, wait_until};
+pub use watch::Watch;

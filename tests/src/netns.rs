@@ -21,6 +21,8 @@ static SWEPT: Once = Once::new();
 #[derive(Debug)]
 pub struct Netns {
     name: String,
+    /// Whether it goes with this handle.
+    owned: bool,
 }
 
 impl Netns {
@@ -32,15 +34,20 @@ impl Netns {
     pub fn new(tag: &str) -> Netns {
         assert!(rustix::process::geteuid().is_root(), "system tests make namespaces: run as root");
         SWEPT.call_once(sweep);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{PREFIX}{}-{number}{tag}", std::process::id());
+        let name = unique_name(tag);
         must(&["ip", "netns", "add", &name]);
-        let ns = Netns { name };
+        let ns = Netns { name, owned: true };
         for scope in ["all", "default"] {
             ns.must(&["sysctl", "-qw", &format!("net.ipv6.conf.{scope}.disable_ipv6=1")]);
         }
         ns.ip(&["link", "set", "lo", "up"]);
         ns
+    }
+
+    /// A namespace that somebody else makes and deletes.
+    #[must_use]
+    pub fn of_other(name: String) -> Netns {
+        Netns { name, owned: false }
     }
 
     /// Its name, as `ip netns` knows it.
@@ -129,8 +136,17 @@ pub fn join(path: &Path) {
 
 impl Drop for Netns {
     fn drop(&mut self) {
-        delete(&self.name);
+        if self.owned {
+            delete(&self.name);
+        }
     }
+}
+
+/// A name that no other namespace bears, and that a later run knows for this process's.
+#[must_use]
+pub fn unique_name(tag: &str) -> String {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{PREFIX}{}-{number}{tag}", std::process::id())
 }
 
 /// Kills what still runs inside, and deletes the name. The kernel deletes the rest.

@@ -21,10 +21,16 @@ macro_rules! scenarios {
     };
 }
 
+mod capture;
 mod change;
 mod crash;
 mod device;
 mod flood;
+mod matrix;
+mod mirror;
 mod mtu;
+mod patch;
 mod reach;
+mod storm;
+mod top;
 mod vlan;

@@ -3,7 +3,7 @@
 
 use switch_tests::frame::{BROADCAST, Frame};
 use switch_tests::inject::inject;
-use switch_tests::lab::DEV;
+use switch_tests::lab::{BRIDGE, DEV};
 use switch_tests::ledger::assert_conserved;
 use switch_tests::traffic::{can_ping, ping, tcp, wait_reachable};
 use switch_tests::{Host, Lab, Sink, wait_until};
@@ -11,7 +11,12 @@ use switch_tests::{Host, Lab, Sink, wait_until};
 use super::PortKind;
 use switch_tests::daemon::DEADLINE;
 
-scenarios!(access_ports_are_apart, a_trunk_carries_tags, foreign_tags_are_dropped);
+scenarios!(
+    access_ports_are_apart,
+    a_trunk_carries_tags,
+    foreign_tags_are_dropped,
+    a_customers_vlan_is_carried_in_a_service_vlan,
+);
 
 /// Bytes 12 to 16 of a frame tagged with a VID.
 fn tag(vid: u8) -> [u8; 4] {
@@ -81,5 +86,53 @@ fn foreign_tags_are_dropped(kind: PortKind) {
     wait_until("a drop on the access port", DEADLINE, || before(&a) == 1);
     broadcast(&trunk, Some(101), "not carried");
     wait_until("a drop on the trunk", DEADLINE, || before(&trunk) == 1);
+    assert_conserved(&lab.daemon);
+}
+
+/// Two hosts of VLAN 20 on bridges of their own, and a provider's two bridges between them, which
+/// carry that VLAN in VLAN 100. The hosts' kernels cut and join: tags are written and removed on whole
+/// segments too.
+fn a_customers_vlan_is_carried_in_a_service_vlan(kind: PortKind) {
+    let lab = Lab::new();
+    let (a, b) = (lab.host(kind, &["tag=20"]), lab.host_without_port(kind));
+    for bridge in ["br1", "br2", "br3"] {
+        lab.daemon.ofctl(&["add-br", bridge]);
+    }
+    // On the way out, a tunnel's customer VLANs are those of second tags.
+    lab.daemon.ofctl(&["set", "switch", "vlan-limit=2"]);
+    let tunnel = &["vlan_mode=dot1q-tunnel", "tag=100", "cvlans=20"][..];
+    // Two tags on a full frame: links of a provider have room for one more than usual.
+    let wide = &["mtu_request=1508"][..];
+    for (bridge, port, peer, keys) in [
+        (BRIDGE, "l0", "l1", &[][..]),
+        ("br1", "l1", "l0", tunnel),
+        ("br1", "m0", "m1", wide),
+        ("br2", "m1", "m0", wide),
+        ("br2", "n0", "n1", tunnel),
+        ("br3", "n1", "n0", &[]),
+    ] {
+        if port < peer {
+            lab.ns.add_veth(port, &lab.ns, peer);
+        }
+        lab.ns.ip(&["link", "set", port, "up"]);
+        lab.daemon.ofctl(&[&["add-port", bridge, port][..], keys].concat());
+    }
+    let driver = if kind == PortKind::Tap { "type=tap" } else { "driver=packet" };
+    lab.daemon.ofctl(&["add-port", "br3", &b.name, driver, "tag=20"]);
+    lab.hand_over(&b);
+    wait_reachable(&a, &b);
+    ping(&a, &b, 50, 1472);
+    tcp(&a, &b, 8 * 1024 * 1024);
+    tcp(&b, &a, 8 * 1024 * 1024);
+
+    let (in_the_middle, at_b) = (Sink::open(&lab.ns, "m1"), sink(&b));
+    broadcast(&a, None, "from a customer");
+    let tags = [0x88, 0xa8, 0, 100, 0x81, 0, 0, 20];
+    assert_eq!(in_the_middle.expect("from a customer", 1)[0][12..20], tags);
+    assert_eq!(at_b.expect("from a customer", 1)[0][12..14], [0x88, 0xb5]);
+    lab.daemon.ofctl(&["set", "port", "l1", "cvlans=21"]);
+    broadcast(&a, None, "of no customer");
+    wait_until("a drop at the tunnel", DEADLINE, || lab.daemon.drops("l1", "vlan_not_allowed") > 0);
+    assert!(in_the_middle.with_text("of no customer").is_empty());
     assert_conserved(&lab.daemon);
 }
