@@ -11,7 +11,7 @@ use datapath::l2::vlan::PortVlan;
 use datapath::netdev::Netdev;
 use datapath::netdev::null::Null;
 use datapath::netdev::pcap::{Pcap, PcapConfig, Play};
-use datapath::view::{Bridge, Port, PortStats, Program, Snapshot, VidSet};
+use datapath::view::{Bridge, Port, PortKind, PortStats, Program, Snapshot, VidSet};
 use datapath::{BridgeId, Clock, DropReason, Engine, EngineConfig, PortCounters, PortNo, Workers};
 
 const BRIDGE: BridgeId = BridgeId(0);
@@ -87,6 +87,8 @@ impl Rig {
             let port = Port {
                 no,
                 bridge: BRIDGE,
+                kind: PortKind::Device,
+                storm: None,
                 vlan: plug.vlan,
                 up: true,
                 mtu: MTU,
@@ -102,6 +104,7 @@ impl Rig {
             ports: ports.iter().flatten().map(|port| port.no).collect(),
             forward_bpdu: false,
             flood_vlans: VidSet::empty(),
+            mirrors: None,
         };
         rig.engine.publish(Snapshot { ports, bridges: vec![Some(Arc::new(bridge))] });
         Ok(rig)

@@ -10,7 +10,9 @@ use clap::{Args, Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use switch_benches::cases::instructions::Baseline;
-use switch_benches::cases::{Options, Peers, allocs, engine, footprint, hosts, instructions};
+use switch_benches::cases::{
+    Options, Peers, allocs, capture, engine, footprint, hosts, instructions,
+};
 use switch_benches::lab;
 use switch_benches::packages::{self, ETHTOOL, IPERF3, OVS, OVS_DPDK, TESTPMD, VALGRIND};
 use switch_benches::record::{Environment, Report, Run, n_cpus};
@@ -67,6 +69,8 @@ enum Case {
         #[arg(long, value_delimiter = ',', default_values_t = engine::PAIRS)]
         pairs: Vec<u32>,
     },
+    /// Engine alone, with and without captures.
+    Capture,
     /// Allocations while frames are forwarded.
     Allocs,
     /// Instructions per packet, by callgrind.
@@ -96,6 +100,7 @@ impl Case {
         match self {
             Case::All => "all",
             Case::Engine { .. } => "engine",
+            Case::Capture => "capture",
             Case::Allocs => "allocs",
             Case::Instructions { .. } => "instructions",
             Case::Tcp => "tcp",
@@ -117,6 +122,7 @@ impl Case {
             Case::Tcp,
             Case::Tap,
             Case::Engine { pairs: engine::PAIRS.to_vec() },
+            Case::Capture,
         ]
     }
 
@@ -124,6 +130,7 @@ impl Case {
         match self {
             Case::All => Ok(Report::new("all")),
             Case::Engine { pairs } => engine::run(options, pairs),
+            Case::Capture => capture::run(options),
             Case::Allocs => allocs::run(),
             Case::Instructions { check, save, baseline } => {
                 let mode = match (check, save) {

@@ -1,6 +1,7 @@
 //! The cases: what each measures is said in its file.
 
 pub mod allocs;
+pub mod capture;
 pub mod engine;
 pub mod footprint;
 pub mod hosts;

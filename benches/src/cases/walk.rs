@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use datapath::l2::vlan::{PortVlan, VlanMode};
+use datapath::view::VidSet;
 use datapath::{MAX_BURST, Workers};
 use packet::Vid;
 
@@ -120,7 +121,7 @@ impl Walk {
 }
 
 fn access(tag: Vid) -> PortVlan {
-    PortVlan { mode: VlanMode::Access, tag, carried: [tag].into_iter().collect() }
+    PortVlan::new(VlanMode::Access, tag, VidSet::empty())
 }
 
 /// Walks a number of rounds; frames received. Not inlined, so that a profile can start and end here.

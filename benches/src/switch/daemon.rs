@@ -59,8 +59,15 @@ impl Daemon {
     /// # Errors
     /// The command is refused.
     pub fn ofctl(&self, args: &[&str]) -> Result<String> {
+        output(self.ofctl_command().args(args))
+    }
+
+    /// `ofctl` for this daemon, without a command yet.
+    #[must_use]
+    pub fn ofctl_command(&self) -> std::process::Command {
         let mut command = std::process::Command::new(&self.ofctl);
-        output(command.arg("--rundir").arg(self.rundir.path()).args(args))
+        command.arg("--rundir").arg(self.rundir.path());
+        command
     }
 
     /// Adds the bridge with `settings`.
