@@ -1,32 +1,35 @@
 //! The scripts themselves: they leave nothing, whenever they are stopped.
 
-use std::process::{Child, Stdio};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
 
-use switch_tests::daemon::DEADLINE;
 use switch_tests::example::{command, left_of};
 use switch_tests::netns::unique_name;
-use switch_tests::process::run;
-use switch_tests::{wait_for, wait_until};
 
-/// Interrupts a script once it printed a text; its exit code.
-fn interrupt(mut child: Child, printed: &std::path::Path, text: &str) -> Option<i32> {
-    wait_until(&format!("{text:?} to be printed"), DEADLINE, || {
-        std::fs::read_to_string(printed).unwrap_or_default().contains(text)
-    });
-    run(&["kill", "-INT", &child.id().to_string()]);
-    wait_for("the script to end", DEADLINE, || child.try_wait().ok().flatten()).code()
-}
+/// Interrupts the script that calls it, which leads the process group, and goes on.
+const INTERRUPTING: &str = "#!/bin/sh
+kill -INT \"$(cut -d ' ' -f 5 /proc/self/stat)\"
+PATH=${PATH#*:}
+exec \"${0##*/}\" \"$@\"
+";
 
 #[test]
 fn an_interrupted_script_leaves_nothing() {
-    for (verb, text) in [("up", "sw$ vswitchd"), ("run", "reaches")] {
+    for (verb, program) in [("up", "vswitchd"), ("run", "ping")] {
         let id = unique_name("stop");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let printed = folder.path().join("stdout");
-        let file = std::fs::File::create(&printed).expect("a file");
+        let wrapper = folder.path().join(program);
+        fs::write(&wrapper, INTERRUPTING).expect("a script");
+        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("its mode");
         let mut script = command("local", &id, verb);
-        let child = script.stdout(file).stderr(Stdio::null()).spawn().expect("bash starts");
-        assert_eq!(interrupt(child, &printed, text), Some(130), "{verb}");
+        let bin = script.get_envs().find_map(|(key, value)| value.filter(|_| key == "BIN"));
+        let bin = bin.expect("the folder of the programs").to_string_lossy();
+        let bin = format!("{}:{bin}", folder.path().display());
+        let output = script.env("BIN", bin).process_group(0).stderr(Stdio::null()).output();
+        let output = output.expect("bash starts");
+        assert_eq!(output.status.code(), Some(130), "{verb}: {output:?}");
         assert_eq!(left_of(&id), Vec::<std::path::PathBuf>::new(), "{verb}");
     }
 }
