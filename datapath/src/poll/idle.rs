@@ -11,5 +11,5 @@ pub const SPIN: Duration = Duration::from_micros(200);
 /// A queue turns idle when it has given no frame for this long.
 pub const QUEUE_IDLE: Duration = Duration::from_micros(200);
 
-/// Rounds between two looks at the idle queues of a busy thread.
-pub const LOOK_EVERY: u32 = 16;
+/// Rounds between two looks at the idle queues of a thread that has active ones.
+pub const LOOK_EVERY: u32 = 8;

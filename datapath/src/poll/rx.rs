@@ -1,4 +1,13 @@
 //! The receive queues of one poll thread: which are active, and how the others wake it.
+//!
+//! # Design
+//! An active queue is asked in each round and is not in the thread's `epoll` set: an arrival then costs
+//! the kernel no wake-up. A queue enters the set when it turns idle; the kernel looks at it in that
+//! moment, so that what arrived just before wakes the thread too.
+//!
+//! # Invariants
+//! The descriptors in the set are those of the idle queues, each with its index as token, and the
+//! mailbox's.
 
 use core::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -59,15 +68,12 @@ impl RxSlot {
         self.state = State::Active { last_ns: now_ns };
     }
 
-    /// The queue is drained: idle, if it has been for long enough and can wake the thread.
-    pub fn mark_drained(&mut self, now_ns: u64, pool: &mut FramePool) {
-        let State::Active { last_ns } = self.state else { return };
+    /// Whether a drained queue has been so for long enough, and can wake the thread.
+    fn turns_idle(&self, now_ns: u64) -> bool {
+        let State::Active { last_ns } = self.state else { return false };
         let idle_ns = u64::try_from(idle::QUEUE_IDLE.as_nanos()).unwrap_or(u64::MAX);
         let waits = !matches!(self.rxq.wake_source(), WakeSource::Always);
-        if waits && now_ns.saturating_sub(last_ns) >= idle_ns {
-            self.rxq.park(pool);
-            self.state = State::Idle;
-        }
+        waits && now_ns.saturating_sub(last_ns) >= idle_ns
     }
 }
 
@@ -110,7 +116,6 @@ impl RxSet {
     pub fn add(&mut self, mut slot: RxSlot, now_ns: u64) {
         slot.mark_busy(now_ns);
         self.slots.push(slot);
-        self.register(self.slots.len() - 1);
     }
 
     /// Takes a queue out.
@@ -142,6 +147,17 @@ impl RxSet {
         slot
     }
 
+    /// A queue is drained: idle, if it has been for long enough.
+    pub fn mark_drained(&mut self, at: usize, now_ns: u64, pool: &mut FramePool) {
+        if let Some(slot) = self.slots.get_mut(at)
+            && slot.turns_idle(now_ns)
+        {
+            slot.rxq.park(pool);
+            slot.state = State::Idle;
+            self.register(at);
+        }
+    }
+
     /// The device of a queue is gone: asks it no more.
     pub fn mark_gone(&mut self, at: usize, pool: &mut FramePool) {
         self.unregister(at);
@@ -151,11 +167,9 @@ impl RxSet {
         }
     }
 
-    /// (Re-)enters a queue's descriptor with its index as token.
+    /// (Re-)enters an idle queue's descriptor with its index as token.
     fn register(&self, at: usize) {
-        let Some(slot) = self.slots.get(at).filter(|slot| slot.state != State::Gone) else {
-            return;
-        };
+        let Some(slot) = self.idle_slot(at) else { return };
         if let WakeSource::Fd(fd) = slot.rxq.wake_source() {
             let data = epoll::EventData::new_u64(at as u64);
             let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
@@ -165,11 +179,16 @@ impl RxSet {
         }
     }
 
+    /// Takes an idle queue's descriptor out.
     fn unregister(&self, at: usize) {
-        let Some(slot) = self.slots.get(at) else { return };
+        let Some(slot) = self.idle_slot(at) else { return };
         if let WakeSource::Fd(fd) = slot.rxq.wake_source() {
             let _ = epoll::delete(&self.epoll, fd);
         }
+    }
+
+    fn idle_slot(&self, at: usize) -> Option<&RxSlot> {
+        self.slots.get(at).filter(|slot| slot.state == State::Idle)
     }
 
     /// Looks for arrivals on idle queues, at once (`Some(0)`) or waiting up to `timeout_ns`, for ever
@@ -187,11 +206,11 @@ impl RxSet {
             let token = event.data.u64();
             if token == MAILBOX_TOKEN {
                 self.wake.clear();
-            } else if let Some(slot) =
-                usize::try_from(token).ok().and_then(|at| self.slots.get_mut(at))
-                && slot.state == State::Idle
+            } else if let Ok(at) = usize::try_from(token)
+                && self.idle_slot(at).is_some()
             {
-                slot.mark_busy(now_ns);
+                self.unregister(at);
+                self.slots[at].mark_busy(now_ns);
             }
         }
     }

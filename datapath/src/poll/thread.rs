@@ -124,7 +124,7 @@ impl PollThread {
                 let woken = cycles();
                 self.stats.idle_cycles.add(woken.wrapping_sub(since));
                 since = woken;
-            } else if n == 0 || rounds.is_multiple_of(idle::LOOK_EVERY) {
+            } else if rounds.is_multiple_of(idle::LOOK_EVERY) {
                 self.rx.look(Some(0), now_ns);
             }
         }
@@ -204,7 +204,7 @@ impl PollThread {
         }
         match status {
             RecvStatus::More => {}
-            RecvStatus::Drained => slot.mark_drained(now_ns, &mut self.pool),
+            RecvStatus::Drained => self.rx.mark_drained(at, now_ns, &mut self.pool),
             RecvStatus::Gone => {
                 let port = slot.port;
                 self.rx.mark_gone(at, &mut self.pool);
