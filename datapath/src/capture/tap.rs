@@ -52,44 +52,46 @@ impl Tap {
         way && self.watched.get(port.index()).copied().unwrap_or(false)
     }
 
+    /// Copies the frames of a batch that match. Once one found the ring full the rest of the batch is
+    /// lost too: a reader that cannot keep up does not slow down forwarding.
     fn copy(&mut self, header: RecordHeader, batch: &[Frame]) {
-        let mut n_filtered = 0;
+        let (mut n_filtered, mut n_lost) = (0, 0);
         for frame in batch {
             let data = frame.data();
-            if self.spec.filter.matches(data) {
-                self.copy_frame(header, data);
-            } else {
+            if !self.spec.filter.matches(data) {
                 n_filtered += 1;
+            } else if n_lost > 0 || !self.copy_frame(header, data) {
+                n_lost += 1;
             }
         }
         self.hand_over();
         self.counters.filtered.add(n_filtered);
+        self.counters.lost.add(n_lost);
     }
 
-    fn copy_frame(&mut self, header: RecordHeader, data: &[u8]) {
+    /// Copies one frame; `false` if the ring has no room for it.
+    fn copy_frame(&mut self, header: RecordHeader, data: &[u8]) -> bool {
         let kept = &data[..data.len().min(self.spec.snap_len).min(MAX_SNAP_LEN)];
+        let record_len = HEADER_LEN + kept.len();
+        if !self.has_room(self.gathered.len() + record_len) {
+            return false;
+        }
         let len = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let header =
             RecordHeader { captured_len: len(kept), original_len: len(data), ..header }.emit();
-        let record_len = HEADER_LEN + kept.len();
         if self.gathered.len() + record_len > GATHER_LEN {
             self.hand_over();
         }
         if record_len > GATHER_LEN {
-            let fits = self.has_room(record_len);
-            let put = fits
-                && self.ring.push_entire_slice(&header).is_ok()
+            let put = self.ring.push_entire_slice(&header).is_ok()
                 && self.ring.push_entire_slice(kept).is_ok();
-            if put {
-                self.counters.captured.add(1)
-            } else {
-                self.counters.lost.add(1)
-            }
-            return;
+            self.counters.captured.add(put.into());
+            return put;
         }
         self.gathered.extend_from_slice(&header);
         self.gathered.extend_from_slice(kept);
         self.n_gathered += 1;
+        true
     }
 
     fn has_room(&self, len: usize) -> bool {

@@ -10,7 +10,8 @@
 //! [`Engine::run_round`].
 //!
 //! # Invariants
-//! - A port's transmit queues are open in every worker before a snapshot names the port.
+//! - A port's transmit queues are open in every worker before a snapshot names the port, and its
+//!   receive queues are asked only after: no frame arrives at a port that nobody knows yet.
 //! - A queue is in exactly one worker, except for the moment in which it moves; what arrives then
 //!   waits in the device.
 //!
@@ -32,7 +33,7 @@ use crate::capture::{Capture, CaptureSpec, MAX_CAPTURES, Reader};
 use crate::clock::Clock;
 use crate::frame::{FrameMemory, MemoryError};
 use crate::ids::PortNo;
-use crate::netdev::{Netdev, NetdevError};
+use crate::netdev::{Netdev, NetdevError, Rxq};
 use crate::poll::mailbox::Command;
 use crate::poll::rx::RxSlot;
 use crate::poll::stats::RxqStats;
@@ -126,6 +127,8 @@ pub enum EngineError {
 struct Device {
     netdev: Box<dyn Netdev>,
     stats: Arc<PortStats>,
+    /// Receive queues, in order, until a snapshot names the port.
+    waiting: Vec<Box<dyn Rxq>>,
     queues: Vec<Queue>,
     affinity: Vec<(usize, usize)>,
 }
@@ -201,8 +204,8 @@ impl Engine {
         self.devices.get(&no).map(|device| &*device.netdev)
     }
 
-    /// Opens a transmit queue in every worker and hands out the receive queues. Frames that arrive
-    /// before a snapshot names the port are dropped as `rx_port_down`.
+    /// Opens a transmit queue in every worker. The receive queues are handed out once a snapshot names
+    /// the port; what arrives before waits in the device.
     ///
     /// `affinity` pairs queue numbers with CPUs; a queue without one, or whose CPU has no poll thread,
     /// goes to the thread with the fewest queues.
@@ -223,14 +226,24 @@ impl Engine {
         for (worker, txq) in self.workers.iter_mut().zip(txqs?) {
             worker.post(Command::AddTxq(no, txq, stats.clone()));
         }
-        let rxqs = netdev.take_rxqs();
-        let device =
-            Device { netdev, stats: stats.clone(), queues: Vec::new(), affinity: affinity.into() };
+        let (waiting, queues) = (netdev.take_rxqs(), Vec::new());
+        let device = Device { netdev, stats, waiting, queues, affinity: affinity.into() };
         self.devices.insert(no, device);
-        for (queue, rxq) in rxqs.into_iter().enumerate() {
-            self.place(RxSlot::new(no, queue, rxq, stats.clone()));
-        }
+        self.hand_out();
         Ok(())
+    }
+
+    /// Gives the receive queues of ports that the snapshot names to workers.
+    fn hand_out(&mut self) {
+        let snapshot = self.snapshot();
+        let named = self.devices.iter_mut().filter(|(no, _)| snapshot.port(**no).is_some());
+        let slots = named.flat_map(|(no, device)| {
+            let waiting = device.waiting.drain(..).enumerate();
+            waiting.map(|(queue, rxq)| RxSlot::new(*no, queue, rxq, device.stats.clone()))
+        });
+        for slot in slots.collect::<Vec<_>>() {
+            self.place(slot);
+        }
     }
 
     /// Gives a receive queue to the worker that it should be in.
@@ -276,6 +289,7 @@ impl Engine {
         for worker in &mut self.workers {
             worker.ask(Command::Sync);
         }
+        self.hand_out();
         version
     }
 

@@ -103,6 +103,22 @@ fn an_inline_engine_forwards_in_order_and_conserves_frames() {
 }
 
 #[test]
+fn what_arrives_before_the_port_is_published_waits_in_the_device() {
+    let mut lab = Lab::new(Workers::Inline, 2, 1);
+    let (no, stats) = (PortNo::new(2).unwrap(), Arc::<PortStats>::default());
+    let (dummy, handle) = Dummy::new(1, TxCaps::default()).unwrap();
+    handle.inject(&frame(7)[..]);
+    lab.engine.attach(no, Box::new(dummy), stats.clone(), &[]).unwrap();
+    lab.ports.push((no, handle, stats));
+    all_inline(&mut lab);
+    assert_eq!(lab.sum(|c| c.rx_packets.get()), 0);
+    lab.publish();
+    all_inline(&mut lab);
+    let sent = lab.ports[1].1.take_sent();
+    assert_eq!((sent.len(), lab.sum(|c| c.rx_packets.get())), (1, 1));
+}
+
+#[test]
 fn a_sleeping_thread_wakes_for_traffic_and_for_commands() {
     let mut lab = Lab::new(Workers::Threads(PollCpus::One), 2, 1);
     for n in 0..5u16 {
