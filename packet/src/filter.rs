@@ -16,7 +16,7 @@ use crate::ethernet::{ADDRS_LEN, EtherType};
 use crate::ip::{Fragment, IpProto};
 use crate::ipv4::Ipv4Header;
 use crate::ipv6::Ipv6Header;
-use crate::layers::{IpLayers, Layers};
+use crate::layers::{IpLayers, L2};
 use crate::mac::MacAddr;
 use crate::tcp::{self, TcpHeader};
 use crate::vlan::{TAG_LEN, Vid, VlanTag};
@@ -253,25 +253,25 @@ fn flags(text: &str) -> Result<Term, Bad> {
     if set & clear != 0 { Err(bad) } else { Ok(Term::TcpFlags { set, clear }) }
 }
 
-/// What a frame shows to the terms.
+/// What a frame shows to the terms; each reads no deeper than it must.
 struct Seen<'a> {
     frame: &'a [u8],
-    layers: Layers,
+    l2: L2,
 }
 
 impl<'a> Seen<'a> {
     fn of(frame: &'a [u8]) -> Option<Seen<'a>> {
-        Some(Seen { frame, layers: Layers::parse(frame)? })
+        Some(Seen { frame, l2: L2::parse(frame)? })
     }
 
     fn meets(&self, term: Term) -> bool {
         match term {
             Term::Mac(end, mac) => self.macs().is_some_and(|macs| end.any(macs, |m| m == mac)),
-            Term::Untagged => self.layers.n_tags == 0,
-            Term::Tagged => self.layers.n_tags > 0,
+            Term::Untagged => self.l2.n_tags == 0,
+            Term::Tagged => self.l2.n_tags > 0,
             Term::Vlan(vid) => self.vid() == Some(vid),
-            Term::Type(ethertype) => self.layers.ethertype == ethertype,
-            Term::Proto(proto) => self.layers.ip.is_some_and(|ip| ip.proto == proto),
+            Term::Type(ethertype) => self.l2.ethertype == ethertype,
+            Term::Proto(proto) => self.ip().is_some_and(|ip| ip.proto == proto),
             Term::Host(end, net) => {
                 self.hosts().is_some_and(|hosts| end.any(hosts, |host| net.contains(host)))
             }
@@ -293,14 +293,14 @@ impl<'a> Seen<'a> {
     fn vid(&self) -> Option<Vid> {
         let tag = self.frame.get(ADDRS_LEN..)?.first_chunk::<TAG_LEN>()?;
         let vid = VlanTag(u16::from_be_bytes([tag[2], tag[3]])).vid();
-        (self.layers.n_tags > 0).then_some(vid)
+        (self.l2.n_tags > 0).then_some(vid)
     }
 
     fn hosts(&self) -> Option<(IpAddr, IpAddr)> {
         let v4 = |src: Ipv4Addr, dst: Ipv4Addr| (IpAddr::V4(src), IpAddr::V4(dst));
         let v6 = |src: Ipv6Addr, dst: Ipv6Addr| (IpAddr::V6(src), IpAddr::V6(dst));
-        let packet = self.frame.get(self.layers.l3..)?;
-        match self.layers.ethertype {
+        let packet = self.frame.get(self.l2.l3..)?;
+        match self.l2.ethertype {
             EtherType::IPV4 => Ipv4Header::parse(packet).map(|ip| v4(ip.src(), ip.dst())),
             EtherType::IPV6 => Ipv6Header::parse(packet).map(|ip| v6(ip.src(), ip.dst())),
             EtherType::ARP => {
@@ -310,9 +310,13 @@ impl<'a> Seen<'a> {
         }
     }
 
+    fn ip(&self) -> Option<IpLayers> {
+        IpLayers::parse(self.frame, &self.l2)
+    }
+
     /// The packet above IP, unless this is a later piece of a datagram.
     fn upper(&self) -> Option<(IpLayers, &'a [u8])> {
-        let ip = self.layers.ip.filter(|ip| ip.fragment != Fragment::Later)?;
+        let ip = self.ip().filter(|ip| ip.fragment != Fragment::Later)?;
         Some((ip, self.frame.get(ip.l4..)?))
     }
 

@@ -71,16 +71,19 @@ impl Layers {
     /// Finds the headers of `frame`; `None` for a runt, or if it ends inside a tag.
     #[must_use]
     pub fn parse(frame: &[u8]) -> Option<Layers> {
-        let L2 { n_tags, ethertype, l3 } = L2::parse(frame)?;
-        let ip = frame.get(l3..).and_then(|packet| IpLayers::parse(ethertype, packet, l3));
+        let l2 = L2::parse(frame)?;
+        let ip = IpLayers::parse(frame, &l2);
+        let L2 { n_tags, ethertype, l3 } = l2;
         Some(Layers { n_tags, ethertype, l3, ip })
     }
 }
 
 impl IpLayers {
-    /// Finds the headers of `packet`, which begins at `l3` of its frame.
-    fn parse(ethertype: EtherType, packet: &[u8], l3: usize) -> Option<IpLayers> {
-        match ethertype {
+    /// Finds the IP headers of `frame`, below the tags where [`L2::parse`] found them.
+    #[must_use]
+    pub fn parse(frame: &[u8], l2: &L2) -> Option<IpLayers> {
+        let (packet, l3) = (frame.get(l2.l3..)?, l2.l3);
+        match l2.ethertype {
             EtherType::IPV4 => {
                 let header = Ipv4Header::parse(packet)?;
                 let l4 = l3 + header.header_len();
