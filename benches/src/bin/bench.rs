@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use switch_benches::cases::instructions::Baseline;
 use switch_benches::cases::{
-    Options, Peers, allocs, capture, engine, footprint, hosts, instructions,
+    Options, Peers, allocs, capture, engine, footprint, hosts, instructions, patch, vlan,
 };
 use switch_benches::lab;
 use switch_benches::packages::{self, ETHTOOL, IPERF3, OVS, OVS_DPDK, TESTPMD, VALGRIND};
@@ -71,6 +71,10 @@ enum Case {
     },
     /// Engine alone, with and without captures.
     Capture,
+    /// Engine alone: tags pushed and popped, beside untagged frames.
+    Vlan,
+    /// Two bridges joined by patch ports, by a veth pair, and one bridge: small frames and TCP.
+    Patch,
     /// Allocations while frames are forwarded.
     Allocs,
     /// Instructions per packet, by callgrind.
@@ -101,6 +105,8 @@ impl Case {
             Case::All => "all",
             Case::Engine { .. } => "engine",
             Case::Capture => "capture",
+            Case::Vlan => "vlan",
+            Case::Patch => "patch",
             Case::Allocs => "allocs",
             Case::Instructions { .. } => "instructions",
             Case::Tcp => "tcp",
@@ -123,6 +129,8 @@ impl Case {
             Case::Tap,
             Case::Engine { pairs: engine::PAIRS.to_vec() },
             Case::Capture,
+            Case::Vlan,
+            Case::Patch,
         ]
     }
 
@@ -131,6 +139,8 @@ impl Case {
             Case::All => Ok(Report::new("all")),
             Case::Engine { pairs } => engine::run(options, pairs),
             Case::Capture => capture::run(options),
+            Case::Vlan => vlan::run(options),
+            Case::Patch => patch::run(options),
             Case::Allocs => allocs::run(),
             Case::Instructions { check, save, baseline } => {
                 let mode = match (check, save) {

@@ -141,15 +141,21 @@ fn in_process(files: &[PathBuf; 2], n: u32, options: &Options) -> Result<Rate> {
     let plugs = files.iter().map(|file| Plug::trunk(Source::Loop(file.clone())));
     let workers = Workers::Threads(PollCpus::Pinned(vec![options.cpu]));
     let rig = Rig::new(plugs.collect(), MAX_ENTRIES, workers)?;
-    let all = || (rig.n_learned() == n_hosts(n)).then_some(());
+    let mpps = rate(&rig, n_hosts(n), options.measure)?;
+    Ok(Rate { mpps, learned: Some(rig.n_learned()) })
+}
+
+/// The rate of a rig's own thread once it has learned `n_hosts`, Mpps.
+pub(super) fn rate(rig: &Rig, n_hosts: usize, measure: Duration) -> Result<f64> {
+    let all = || (rig.n_learned() == n_hosts).then_some(());
     wait_for("complete forwarding database", LEARN_LIMIT, all)?;
     std::thread::sleep(SETTLE);
     let (before, start) = (rig.totals(), Instant::now());
-    std::thread::sleep(options.measure);
+    std::thread::sleep(measure);
     let (after, took) = (rig.totals(), start.elapsed());
     let lost = after.drops - before.drops;
     ensure!(lost == 0, "the engine dropped {lost} frames");
-    Ok(Rate { mpps: mpps(after.rx - before.rx, took), learned: Some(rig.n_learned()) })
+    Ok(mpps(after.rx - before.rx, took))
 }
 
 fn daemon(files: &[PathBuf; 2], n: u32, options: &Options) -> Result<Rate> {
@@ -197,7 +203,7 @@ fn ovs(files: &[PathBuf; 2], options: &Options) -> Result<Rate> {
     Ok(Rate { mpps: mpps(n, took), learned: Some(ovs.n_learned()?) })
 }
 
-fn mpps(n: u64, took: Duration) -> f64 {
+pub(super) fn mpps(n: u64, took: Duration) -> f64 {
     n as f64 / took.as_secs_f64() / 1e6
 }
 

@@ -46,14 +46,22 @@ impl fmt::Display for Contestant {
     }
 }
 
+/// What two hosts got through a switch.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Traffic {
+    /// One TCP stream.
+    pub(super) gbits: f64,
+    retransmits: u64,
+    pub(super) ping_avg_us: f64,
+    pub(super) steal_percent: f64,
+}
+
 #[derive(Serialize)]
 struct Sample {
     round: usize,
     switch: Contestant,
-    gbits: f64,
-    retransmits: u64,
-    ping_avg_us: f64,
-    steal_percent: f64,
+    #[serde(flatten)]
+    traffic: Traffic,
 }
 
 /// Runs the case with ports of one kind.
@@ -80,7 +88,7 @@ pub fn run(options: &Options, attach: Attach) -> Result<Report> {
         for &switch in &contestants {
             progress(round, options.n_rounds, &switch.to_string());
             match measure(switch, attach, options) {
-                Ok(sample) => samples.push(Sample { round, ..sample }),
+                Ok(traffic) => samples.push(Sample { round, switch, traffic }),
                 Err(error) => report.failure(format!("round {round}, {switch}: {error:#}")),
             }
         }
@@ -107,7 +115,7 @@ fn start(switch: Contestant, lab: &Lab) -> Result<Box<dyn Switch>> {
     })
 }
 
-fn measure(switch: Contestant, attach: Attach, options: &Options) -> Result<Sample> {
+fn measure(switch: Contestant, attach: Attach, options: &Options) -> Result<Traffic> {
     let lab = Lab::new(2)?;
     let running = start(switch, &lab)?;
     for host in 0..2 {
@@ -125,15 +133,19 @@ fn measure(switch: Contestant, attach: Attach, options: &Options) -> Result<Samp
         }
         lab.host(host)?.steer(HOST_IF, &options.rps)?;
     }
+    through(&lab, options)
+}
+
+/// Traffic between the two hosts of a lab, by whatever stands between them.
+pub(super) fn through(lab: &Lab, options: &Options) -> Result<Traffic> {
     let (client, to) = (lab.host(0)?, ip_of(1));
     let reach = || client.run("ping", &["-c", "1", "-W", "1", &to]).ok();
     wait_for("answer to a ping", REACH_LIMIT, reach)?;
     let steal = Steal::now();
-    let (gbits, retransmits) = stream(&lab, options.measure)?;
+    let (gbits, retransmits) = stream(lab, options.measure)?;
     let said = client.run("ping", &["-q", "-f", "-c", N_PINGS, &to])?;
     let ping_avg_us = average_us(&said).with_context(|| format!("ping said {said:?}"))?;
-    let steal_percent = steal.percent_since();
-    Ok(Sample { round: 0, switch, gbits, retransmits, ping_avg_us, steal_percent })
+    Ok(Traffic { gbits, retransmits, ping_avg_us, steal_percent: steal.percent_since() })
 }
 
 /// One TCP stream from host 0 to host 1: Gbit/s received, and segments sent again.
@@ -167,17 +179,17 @@ pub(super) fn average_us(said: &str) -> Option<f64> {
 }
 
 /// Each round's value of something.
-fn rounds(samples: &[Sample], switch: Contestant, read: fn(&Sample) -> f64) -> Vec<(usize, f64)> {
+fn rounds(samples: &[Sample], switch: Contestant, read: fn(&Traffic) -> f64) -> Vec<(usize, f64)> {
     let mine = samples.iter().filter(|sample| sample.switch == switch);
-    mine.map(|sample| (sample.round, read(sample))).collect()
+    mine.map(|sample| (sample.round, read(&sample.traffic))).collect()
 }
 
 fn gbits(samples: &[Sample], switch: Contestant) -> Vec<(usize, f64)> {
-    rounds(samples, switch, |sample| sample.gbits)
+    rounds(samples, switch, |traffic| traffic.gbits)
 }
 
 fn pings(samples: &[Sample], switch: Contestant) -> Option<Summary> {
-    Summary::of_rounds(&rounds(samples, switch, |sample| sample.ping_avg_us))
+    Summary::of_rounds(&rounds(samples, switch, |traffic| traffic.ping_avg_us))
 }
 
 fn ratio(samples: &[Sample], switch: Contestant) -> Option<Summary> {
@@ -188,9 +200,9 @@ fn table(title: &str, samples: &[Sample], contestants: &[Contestant]) -> Table {
     let head = ["switch", "Gbit/s", "vswitchd ÷ it", "ping avg, µs", "retransmits", "steal %"];
     let mut table = Table::new(title, &head);
     for &switch in contestants {
-        let mine = || samples.iter().filter(|sample| sample.switch == switch);
-        let retransmits: u64 = mine().map(|sample| sample.retransmits).sum();
-        let steal = mine().map(|sample| sample.steal_percent).fold(0.0, f64::max);
+        let mine = || samples.iter().filter(|sample| sample.switch == switch).map(|s| s.traffic);
+        let retransmits: u64 = mine().map(|traffic| traffic.retransmits).sum();
+        let steal = mine().map(|traffic| traffic.steal_percent).fold(0.0, f64::max);
         table.row([
             switch.to_string(),
             cell(Summary::of_rounds(&gbits(samples, switch))),

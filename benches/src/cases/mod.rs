@@ -6,6 +6,8 @@ pub mod engine;
 pub mod footprint;
 pub mod hosts;
 pub mod instructions;
+pub mod patch;
+pub mod vlan;
 pub mod walk;
 
 use std::time::Duration;

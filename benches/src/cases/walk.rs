@@ -120,7 +120,7 @@ impl Walk {
     }
 }
 
-fn access(tag: Vid) -> PortVlan {
+pub(super) fn access(tag: Vid) -> PortVlan {
     PortVlan::new(VlanMode::Access, tag, VidSet::empty())
 }
 

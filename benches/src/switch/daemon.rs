@@ -79,24 +79,33 @@ impl Daemon {
         Ok(())
     }
 
-    /// The sum of a statistic over the ports named.
+    /// The sum of a statistic over the ports named, of whatever bridges.
     ///
     /// # Errors
     /// There is no such statistic.
     pub fn statistic(&self, ports: &[&str], key: &str) -> Result<u64> {
-        let shown: Value = serde_json::from_str(&self.ofctl(&["--json", "show", BRIDGE])?)?;
-        let all = shown["bridges"][0]["ports"].as_array().context("show lists no ports")?;
-        let wanted = all.iter().filter(|port| ports.iter().any(|name| port["name"] == *name));
+        let shown: Value = serde_json::from_str(&self.ofctl(&["--json", "show"])?)?;
+        let bridges = shown["bridges"].as_array().context("show lists no bridges")?;
+        let all = bridges.iter().filter_map(|bridge| bridge["ports"].as_array()).flatten();
+        let wanted = all.filter(|port| ports.iter().any(|name| port["name"] == *name));
         let values = wanted.map(|port| port["statistics"][key].as_u64().context(key.to_string()));
         values.sum()
     }
 
-    /// Addresses in the forwarding database.
+    /// Addresses in the forwarding database of [`BRIDGE`].
     ///
     /// # Errors
     /// It does not answer.
     pub fn n_learned(&self) -> Result<usize> {
-        n_learned(&self.ofctl(&["fdb/stats-show", BRIDGE])?)
+        self.n_learned_by(BRIDGE)
+    }
+
+    /// Addresses in the forwarding database of a bridge.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn n_learned_by(&self, bridge: &str) -> Result<usize> {
+        n_learned(&self.ofctl(&["fdb/stats-show", bridge])?)
     }
 
     /// Resident memory, MiB.

@@ -2,6 +2,7 @@
 
 mod bridge;
 mod daemon;
+mod joined;
 mod ovs;
 mod testpmd;
 
@@ -9,6 +10,7 @@ use anyhow::{Context, Result};
 
 pub use bridge::LinuxBridge;
 pub use daemon::Daemon;
+pub use joined::{Join, Joined};
 pub use ovs::{Build, HugePages, Ovs, OvsConfig};
 pub use testpmd::io_rate;
 
