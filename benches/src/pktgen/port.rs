@@ -17,7 +17,7 @@ use datapath::netdev::afpacket::Packet;
 use datapath::netdev::null::Null;
 use datapath::netdev::pcap::{Pcap, PcapConfig, Play};
 use datapath::netdev::tap::{Tap, TapConfig};
-use datapath::netdev::{Netdev, Rxq, Txq};
+use datapath::netdev::{Netdev, NetdevError, Rxq, Txq};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::wire::Wires;
@@ -129,9 +129,11 @@ impl Port {
     /// There is no such namespace, interface or file, or the system refuses.
     pub fn open(spec: &PortSpec, wires: &mut Wires) -> Result<Port> {
         let mut open = || -> Result<_> {
-            let mut device = device(spec, wires)?;
+            // Such an error tells its cause itself.
+            let tell = |error: NetdevError| anyhow!("{error}");
+            let mut device = device(spec, wires).map_err(tell)?;
             let rxqs = device.take_rxqs();
-            let txq = device.open_txq()?;
+            let txq = device.open_txq().map_err(tell)?;
             Ok((device, rxqs, txq))
         };
         let opened = match &spec.netns {
@@ -148,7 +150,7 @@ impl Port {
     }
 }
 
-fn device(spec: &PortSpec, wires: &mut Wires) -> Result<Box<dyn Netdev>> {
+fn device(spec: &PortSpec, wires: &mut Wires) -> Result<Box<dyn Netdev>, NetdevError> {
     Ok(match spec.driver {
         Driver::Packet => Box::new(Packet::open(&spec.name, 1)?),
         Driver::Tap => Box::new(Tap::open(&TapConfig::new(&spec.name))?),

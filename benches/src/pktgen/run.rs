@@ -182,7 +182,7 @@ impl Progress {
     }
 
     fn begin(&mut self, why: &str, asked_pps: Option<f64>) {
-        let asked = asked_pps.map_or_else(String::new, |pps| format!(" {:.4} Mpps", pps / 1e6));
+        let asked = asked_pps.map_or_else(String::new, |pps| format!(" {:.1} kpps", pps / 1e3));
         (self.what, self.last) = (format!("{why}{asked}"), None);
     }
 
@@ -196,9 +196,9 @@ impl Progress {
         if !self.shown || took < Progress::EVERY {
             return;
         }
-        let mpps = |n: u64| n as f64 / took.as_secs_f64() / 1e6;
-        let (tx, rx) = (mpps(sent - sent_then), mpps(received - received_then));
-        eprintln!("pktgen: {}: sent {tx:.3} Mpps, received {rx:.3} Mpps", self.what);
+        let kpps = |n: u64| n as f64 / took.as_secs_f64() / 1e3;
+        let (tx, rx) = (kpps(sent - sent_then), kpps(received - received_then));
+        eprintln!("pktgen: {}: sent {tx:.1} kpps, received {rx:.1} kpps", self.what);
         self.last = Some((now, sent, received));
     }
 }

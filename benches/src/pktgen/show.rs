@@ -10,9 +10,9 @@ use crate::table::Table;
 
 const HEAD: [&str; 14] = [
     "trial",
-    "asked, Mpps",
-    "sent, Mpps",
-    "received, Mpps",
+    "asked/s",
+    "sent/s",
+    "received/s",
     "sent",
     "lost",
     "loss %",
@@ -25,8 +25,13 @@ const HEAD: [&str; 14] = [
     "max, µs",
 ];
 
-fn mpps(pps: f64) -> String {
-    format!("{:.4}", pps / 1e6)
+/// A rate in three or four digits.
+fn si(pps: f64) -> String {
+    let units = [(1e6, " M"), (1e3, " k"), (1.0, "")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| pps >= *unit).unwrap_or((1.0, ""));
+    let value = pps / unit;
+    let digits = if value < 10.0 { 3 } else { 1 };
+    format!("{value:.digits$}{name}")
 }
 
 impl fmt::Display for Report {
@@ -52,9 +57,9 @@ fn row(trial: &TrialResult, stream: &StreamResult) -> Vec<String> {
     };
     vec![
         trial.why.to_owned(),
-        trial.asked_pps.map_or_else(|| "–".into(), mpps),
-        mpps(stream.tx_pps),
-        mpps(stream.rx_pps),
+        trial.asked_pps.map_or_else(|| "–".into(), si),
+        si(stream.tx_pps),
+        si(stream.rx_pps),
         stream.sent.to_string(),
         stream.lost.to_string(),
         format!("{:.3}", stream.loss_percent),
@@ -79,7 +84,7 @@ impl Report {
         for (trial, stream) in
             self.trials.iter().flat_map(|t| t.streams.iter().map(move |s| (t, s)))
         {
-            let at = format!("{} at {} Mpps", trial.why, mpps(stream.tx_pps));
+            let at = format!("{} at {}/s", trial.why, si(stream.tx_pps));
             let counts = [
                 ("frames arrived with changed bytes", stream.corrupted),
                 ("frames were too late to tell whether they had arrived before", stream.too_late),
@@ -98,10 +103,10 @@ impl Report {
                     LimitedBy::Loss => "more would be lost",
                     LimitedBy::Generator => "more could not be sent: the switch may carry more",
                 };
-                let (rate, loss) = (mpps(found.pps), found.loss * 100.0);
+                let (rate, loss) = (si(found.pps), found.loss * 100.0);
                 let n = found.n_trials;
                 notes.push(format!(
-                    "found: {rate} Mpps with {loss:.3} % lost, verified ({limit}; {n} trials)"
+                    "found: {rate}/s with {loss:.3} % lost, verified ({limit}; {n} trials)"
                 ));
             }
             None if self.searched => notes.push("found: no rate within the limit of loss".into()),
@@ -121,12 +126,12 @@ impl Report {
         };
         let title = format!("{} → {}, {} bytes", self.tx, self.rx, self.size);
         let received = |trial: &TrialResult| {
-            Some(trial.streams.iter().map(|stream| stream.rx_pps).sum::<f64>() / 1e6)
+            Some(trial.streams.iter().map(|stream| stream.rx_pps).sum::<f64>() / 1e3)
         };
         let rate = Chart {
             title: format!("Rate: {title}"),
-            x_label: "load: sent, Mpps".into(),
-            y_label: "received, Mpps".into(),
+            x_label: "load: sent, kpps".into(),
+            y_label: "received, kpps".into(),
             y_scale: Scale::Linear,
             series: vec![series("received", &received), series("sent", &|trial| Some(load(trial)))],
         };
@@ -146,7 +151,7 @@ impl Report {
             percentiles.iter().map(|(name, read)| series(name, &|trial| worst(trial, *read)));
         let latency = Chart {
             title: format!("Latency: {title}"),
-            x_label: "load: sent, Mpps".into(),
+            x_label: "load: sent, kpps".into(),
             y_label: "latency, µs".into(),
             y_scale: Scale::Log,
             series: lines.collect(),
@@ -155,7 +160,18 @@ impl Report {
     }
 }
 
-/// Frames sent per second, all directions, millions.
+/// Frames sent per second, all directions, thousands.
 fn load(trial: &TrialResult) -> f64 {
-    trial.streams.iter().map(|stream| stream.tx_pps).sum::<f64>() / 1e6
+    trial.streams.iter().map(|stream| stream.tx_pps).sum::<f64>() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_short() {
+        let shown = [0.0, 12.34, 1252.0, 65_100.0, 1_791_000.0, 14_880_952.0].map(si);
+        assert_eq!(shown, ["0.000", "12.3", "1.252 k", "65.1 k", "1.791 M", "14.9 M"]);
+    }
 }
