@@ -18,7 +18,7 @@ fn refused(words: &[&str]) -> (i32, String) {
 #[test]
 fn wrong_usage_is_told_in_a_line_with_code_2() {
     for (word, value) in [
-        ("--tx", "veth0"),
+        ("--watch", "veth0"),
         ("--flows", "0"),
         ("--size", "63"),
         ("--size", "9217"),
@@ -26,7 +26,7 @@ fn wrong_usage_is_told_in_a_line_with_code_2() {
         ("--rate", "-1"),
         ("--seconds", "0"),
     ] {
-        let (code, line) = refused(&[&WIRE[2..], &["--tx", "mem:w", word, value]].concat());
+        let (code, line) = refused(&[&WIRE[..], &[word, value]].concat());
         assert!(code == 2 && line.contains(value), "{code} {line}");
     }
     let (code, line) = refused(&[&WIRE[..], &["--flows", "2", "--macs", "3"]].concat());

@@ -25,6 +25,9 @@ const HEAD: [&str; 14] = [
     "max, µs",
 ];
 
+/// One of the latencies.
+type Percentile = fn(&Latency) -> f64;
+
 /// A rate in three or four digits.
 fn si(pps: f64) -> String {
     let units = [(1e6, " M"), (1e3, " k"), (1.0, "")];
@@ -52,7 +55,7 @@ impl fmt::Display for Report {
 }
 
 fn row(trial: &TrialResult, stream: &StreamResult) -> Vec<String> {
-    let us = |read: fn(&Latency) -> f64| {
+    let us = |read: Percentile| {
         stream.latency_us.as_ref().map_or_else(|| "–".into(), |all| format!("{:.1}", read(all)))
     };
     vec![
@@ -136,11 +139,11 @@ impl Report {
             series: vec![series("received", &received), series("sent", &|trial| Some(load(trial)))],
         };
         // Of several directions the slowest: a percentile has no mean.
-        let worst = |trial: &TrialResult, read: fn(&Latency) -> f64| {
+        let worst = |trial: &TrialResult, read: Percentile| {
             let all = trial.streams.iter().filter_map(|stream| stream.latency_us.as_ref());
             all.map(read).max_by(f64::total_cmp)
         };
-        let percentiles: [(&str, fn(&Latency) -> f64); 5] = [
+        let percentiles: [(&str, Percentile); 5] = [
             ("p50", |all| all.p50),
             ("p90", |all| all.p90),
             ("p99", |all| all.p99),
