@@ -128,19 +128,24 @@ impl Port {
     /// # Errors
     /// There is no such namespace, interface or file, or the system refuses.
     pub fn open(spec: &PortSpec, wires: &mut Wires) -> Result<Port> {
-        let mut open = || -> Result<_> {
-            // Such an error tells its cause itself.
-            let tell = |error: NetdevError| anyhow!("{error}");
-            let mut device = device(spec, wires).map_err(tell)?;
-            let rxqs = device.take_rxqs();
-            let txq = device.open_txq().map_err(tell)?;
-            Ok((device, rxqs, txq))
-        };
+        // Such an error tells its cause itself.
+        let tell = |error: NetdevError| anyhow!("{error}");
+        let mut open =
+            || device(spec, wires).and_then(|device| Port::of_device(spec, device)).map_err(tell);
         let opened = match &spec.netns {
             Some(netns) => inside(netns, open),
             None => open(),
         };
-        let (device, rxqs, txq) = opened.with_context(|| format!("cannot open {spec}"))?;
+        opened.with_context(|| format!("cannot open {spec}"))
+    }
+
+    /// The port of a device, inside whose namespace the caller is.
+    pub(super) fn of_device(
+        spec: &PortSpec,
+        mut device: Box<dyn Netdev>,
+    ) -> Result<Port, NetdevError> {
+        let rxqs = device.take_rxqs();
+        let txq = device.open_txq()?;
         Ok(Port {
             spec: spec.clone(),
             tx: TxHalf { txq, counters: Arc::default() },

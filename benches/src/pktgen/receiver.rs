@@ -1,7 +1,7 @@
 //! Receives what a port gets, and judges it.
 
 use datapath::netdev::RecvStatus;
-use datapath::{Batch, FramePool};
+use datapath::{Batch, FramePool, MAX_BURST};
 use hdrhistogram::Histogram;
 
 use super::account::Account;
@@ -18,6 +18,10 @@ const LATENCY_DIGITS: u8 = 3;
 const TIME_MASK: u64 = (1 << 48) - 1;
 /// Looks at a port where nothing should arrive are this rare: an empty look costs a system call.
 const LOOK_EVERY: u32 = 64;
+
+/// Full batches taken from a queue before others have their turn: a receiver that falls behind its own
+/// sender would lose frames itself.
+const N_BATCHES: usize = 4;
 
 /// What a port is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,7 +87,7 @@ impl<'a> Receiver<'a> {
         Ok(Receiver { half, flows, role, epoch, received, n_looks: 0, gone: false, batch })
     }
 
-    /// Looks once at each queue.
+    /// Takes what each queue has, within reason.
     pub fn poll(&mut self, pool: &mut FramePool, ticks: Ticks) {
         self.n_looks = self.n_looks.wrapping_add(1);
         if self.role == Role::Watch && !self.n_looks.is_multiple_of(LOOK_EVERY) {
@@ -91,17 +95,23 @@ impl<'a> Receiver<'a> {
         }
         let RxHalf { rxqs, counters } = &mut *self.half;
         for rxq in rxqs {
-            // `More` with nothing in the batch is common: the queue asks for few frames when quiet.
-            let status = rxq.recv(pool, &mut self.batch, counters);
-            self.gone |= status == RecvStatus::Gone;
-            if self.batch.is_empty() {
-                continue;
+            for _ in 0..N_BATCHES {
+                // `More` with nothing in the batch is common: a quiet queue asks for few frames.
+                let status = rxq.recv(pool, &mut self.batch, counters);
+                self.gone |= status == RecvStatus::Gone;
+                let n = self.batch.len();
+                if n > 0 {
+                    let now_ns = ticks.now_ns();
+                    for frame in &self.batch {
+                        let verdict = self.flows.judge(frame.data());
+                        self.received.take(verdict, (self.role, self.epoch), now_ns);
+                    }
+                    pool.put_all(self.batch.drain(..));
+                }
+                if n < MAX_BURST {
+                    break;
+                }
             }
-            let now_ns = ticks.now_ns();
-            for frame in &self.batch {
-                self.received.take(self.flows.judge(frame.data()), (self.role, self.epoch), now_ns);
-            }
-            pool.put_all(self.batch.drain(..));
         }
     }
 

@@ -238,13 +238,20 @@ struct Worker<'a> {
     pool: FramePool,
 }
 
+/// Ends the trial of the other threads, unless it has come to its end.
+struct Abort<'a>(&'a Shared);
+
+impl Drop for Abort<'_> {
+    fn drop(&mut self) {
+        self.0.abort.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Worker<'_> {
     fn work(mut self, mut hands: Hands<'_>, cpu: Option<usize>) -> Result<Done> {
-        let done = self.turn(&mut hands, cpu);
-        if done.is_err() {
-            self.shared.abort.store(true, Ordering::Relaxed);
-        }
-        done?;
+        let abort = Abort(self.shared);
+        self.turn(&mut hands, cpu)?;
+        std::mem::forget(abort);
         let Hands { senders, receivers } = hands;
         let sent = senders.into_iter().map(|(stream, sender)| (stream, sender.finish()));
         let received =
@@ -289,3 +296,6 @@ impl Worker<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

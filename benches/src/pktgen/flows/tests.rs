@@ -1,3 +1,5 @@
+//! Frames and schedules: headers beside another parser, every byte judged, shares of flows and sizes.
+
 use super::*;
 
 fn traffic(n_flows: u32) -> Traffic {
