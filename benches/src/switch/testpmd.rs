@@ -56,7 +56,7 @@ pub fn txonly(netns: &str, driver: &str, interface: &str, cpu: usize) -> Result<
     let main = usize::from(cpu == 0);
     let mut command = daemon_in(Some(netns), "dpdk-testpmd");
     command.args(["-l", &format!("{main},{cpu}"), "--main-lcore", &main.to_string()]);
-    command.args(["--no-pci", "--in-memory", "--no-huge", "-m", "512"]);
+    command.args(["--no-pci", "--no-shconf", "--no-huge", "-m", "512"]);
     command.arg(format!("--vdev={driver}0,iface={interface}"));
     command.args(["--", "--nb-cores=1", "--forward-mode=txonly", "--txpkts=60"]);
     // Without a terminal it would end at once; with a period it goes on.
