@@ -25,7 +25,8 @@ bench:           ## the benchmarks; PEERS=1 runs Open vSwitch and the Linux brid
 	@dist/install-deps $(if $(PEERS),peers,bench)
 	@PEERS=$(PEERS) benches/run
 
-install: build   ## programs, man pages, completions and systemd unit, below PREFIX (/usr/local)
+install: build   ## programs, pktgen, man pages, completions and systemd unit, below PREFIX (/usr/local)
+	$(CARGO) build --release -p switch-benches --bin pktgen
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" BUILT="$(RELEASE)" dist/install
 
 uninstall:       ## what `make install` put there

@@ -14,9 +14,11 @@
 pub mod cases;
 pub mod lab;
 pub mod packages;
+pub mod pktgen;
 pub mod process;
 pub mod record;
 pub mod rig;
+pub mod rng;
 pub mod stats;
 pub mod switch;
 pub mod table;

@@ -11,6 +11,8 @@ use std::path::Path;
 use packet::vlan::TPID_CTAG;
 use packet::{MacAddr, Vid};
 
+use crate::rng::SplitMix64;
+
 /// Bytes of an untagged frame, without FCS: the shortest that Ethernet allows.
 pub const FRAME_LEN: usize = 60;
 const ETHERNET_LEN: usize = 14;
@@ -70,7 +72,7 @@ impl Pairs {
             frame.extend(vid.get().to_be_bytes());
         }
         frame.extend([0x08, 0x00]);
-        frame.extend(ipv4(ip_src, ip_dst));
+        frame.extend(ipv4(ip_src, ip_dst, FRAME_LEN - ETHERNET_LEN));
         for field in [ports[0], ports[1], len_u16(FRAME_LEN - ETHERNET_LEN - IPV4_LEN), 0] {
             frame.extend(field.to_be_bytes());
         }
@@ -96,32 +98,24 @@ impl Pairs {
         out.flush()
     }
 
-    /// Fisher–Yates over SplitMix64.
     fn order(&self) -> Vec<u32> {
         let mut order: Vec<u32> = (0..self.n).collect();
-        let mut state = self.seed;
-        for last in (1..order.len()).rev() {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = state;
-            z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-            let choice = (z ^ z >> 31) % (last as u64 + 1);
-            order.swap(last, usize::try_from(choice).unwrap_or(last));
-        }
+        SplitMix64(self.seed).shuffle(&mut order);
         order
     }
 }
 
 /// Host `i` of one side.
-fn host(side: u8, i: u32) -> MacAddr {
+pub(crate) fn host(side: u8, i: u32) -> MacAddr {
     let [b2, b3, b4, b5] = (i + 1).to_be_bytes();
     MacAddr([2, side, b2, b3, b4, b5])
 }
 
-fn ipv4(src: [u8; 4], dst: [u8; 4]) -> [u8; IPV4_LEN] {
+/// A header without options, UDP behind it; `len` is that of the packet.
+pub(crate) fn ipv4(src: [u8; 4], dst: [u8; 4], len: usize) -> [u8; IPV4_LEN] {
     let mut header = [0; IPV4_LEN];
     header[0] = 0x45;
-    header[2..4].copy_from_slice(&len_u16(FRAME_LEN - ETHERNET_LEN).to_be_bytes());
+    header[2..4].copy_from_slice(&len_u16(len).to_be_bytes());
     header[8..10].copy_from_slice(&[64, 17]);
     header[12..16].copy_from_slice(&src);
     header[16..20].copy_from_slice(&dst);
@@ -131,7 +125,7 @@ fn ipv4(src: [u8; 4], dst: [u8; 4]) -> [u8; IPV4_LEN] {
 }
 
 /// RFC 1071, over an even number of bytes.
-fn internet_checksum(bytes: &[u8]) -> u16 {
+pub(crate) fn internet_checksum(bytes: &[u8]) -> u16 {
     let fold = |sum: u16, word: &[u8]| {
         let (sum, carry) = sum.overflowing_add(u16::from_be_bytes([word[0], word[1]]));
         sum + u16::from(carry)

@@ -11,7 +11,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use switch_benches::cases::instructions::Baseline;
 use switch_benches::cases::{
-    Options, Peers, allocs, capture, engine, footprint, hosts, instructions, patch, vlan,
+    Options, Peers, allocs, capture, engine, footprint, forward, generator, hosts, instructions,
+    patch, vlan,
 };
 use switch_benches::lab;
 use switch_benches::packages::{self, ETHTOOL, IPERF3, OVS, OVS_DPDK, TESTPMD, VALGRIND};
@@ -89,6 +90,10 @@ enum Case {
         #[arg(long, value_name = "FILE", default_value = "benches/instructions.json")]
         baseline: PathBuf,
     },
+    /// Small frames from veth to veth: rate, 0.5 %-loss rate, latency.
+    Forward,
+    /// What pktgen sends by a bare veth pair.
+    Generator,
     /// TCP and round trips between hosts on veth.
     Tcp,
     /// TCP and round trips between hosts on TAPs.
@@ -107,6 +112,8 @@ impl Case {
             Case::Capture => "capture",
             Case::Vlan => "vlan",
             Case::Patch => "patch",
+            Case::Forward => "forward",
+            Case::Generator => "generator",
             Case::Allocs => "allocs",
             Case::Instructions { .. } => "instructions",
             Case::Tcp => "tcp",
@@ -131,6 +138,8 @@ impl Case {
             Case::Capture,
             Case::Vlan,
             Case::Patch,
+            Case::Generator,
+            Case::Forward,
         ]
     }
 
@@ -141,6 +150,8 @@ impl Case {
             Case::Capture => capture::run(options),
             Case::Vlan => vlan::run(options),
             Case::Patch => patch::run(options),
+            Case::Forward => forward::run(options),
+            Case::Generator => generator::run(options),
             Case::Allocs => allocs::run(),
             Case::Instructions { check, save, baseline } => {
                 let mode = match (check, save) {

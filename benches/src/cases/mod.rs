@@ -4,6 +4,8 @@ pub mod allocs;
 pub mod capture;
 pub mod engine;
 pub mod footprint;
+pub mod forward;
+pub mod generator;
 pub mod hosts;
 pub mod instructions;
 pub mod patch;

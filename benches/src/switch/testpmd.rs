@@ -1,4 +1,5 @@
-//! DPDK's testpmd, which moves frames from port to port and looks at none: the generator's ceiling.
+//! DPDK's testpmd, which moves frames from port to port and looks at none, the ceiling of traffic from
+//! capture files; or sends its own, beside `pktgen`.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -44,6 +45,23 @@ pub fn io_rate(files: [&Path; 2], cpu: usize, limit: Duration) -> Result<f64> {
     }
     let sum: f64 = rates[2..seconds * 2].iter().sum();
     Ok(sum / (seconds - 1) as f64)
+}
+
+/// Sends frames of 60 bytes by an interface of a namespace, on `cpu`, as fast as it can, until it is
+/// dropped. `driver` is `net_af_packet` or `net_af_xdp`.
+///
+/// # Errors
+/// It cannot be started.
+pub fn txonly(netns: &str, driver: &str, interface: &str, cpu: usize) -> Result<Running> {
+    let main = usize::from(cpu == 0);
+    let mut command = daemon_in(Some(netns), "dpdk-testpmd");
+    command.args(["-l", &format!("{main},{cpu}"), "--main-lcore", &main.to_string()]);
+    command.args(["--no-pci", "--no-shconf", "--no-huge", "-m", "512"]);
+    command.arg(format!("--vdev={driver}0,iface={interface}"));
+    command.args(["--", "--nb-cores=1", "--forward-mode=txonly", "--txpkts=60"]);
+    // Without a terminal it would end at once; with a period it goes on.
+    command.args(["--stats-period", "1", "--total-num-mbufs=16384"]);
+    Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()))
 }
 
 /// Of `  Rx-pps:      1234          Rx-bps: …`.

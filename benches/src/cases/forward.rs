@@ -1,0 +1,166 @@
+//! Small frames from veth to veth through a switch, by `pktgen`: the rate at which they arrive when it
+//! is overrun, the highest rate at which 0.5 % are lost, and latency at half of that.
+//!
+//! # Design
+//! The generator has one CPU, poll threads of the switch the other; the kernel's bridge has none of its
+//! own, and works on the generator's. The generator's own limit is in the case `generator`.
+
+use std::fmt;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use serde::Serialize;
+
+use super::{Options, Peers, progress};
+use crate::lab::{HOST_IF, Lab};
+use crate::packages::{IP, OVS};
+use crate::pktgen::search::LimitedBy;
+use crate::pktgen::{cli::Cli, run};
+use crate::record::{Report, Steal, n_cpus};
+use crate::stats::{Summary, cell};
+use crate::switch::{Attach, Build, Daemon, LinuxBridge, Ovs, OvsConfig, Switch};
+use crate::table::Table;
+
+const N_FLOWS: &str = "1000";
+const N_MACS: &str = "100";
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+enum Contestant {
+    Ours,
+    LinuxBridge,
+    Ovs,
+}
+
+impl fmt::Display for Contestant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Contestant::Ours => "vswitchd",
+            Contestant::LinuxBridge => "Linux bridge",
+            Contestant::Ovs => "OVS as packaged",
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Sample {
+    round: usize,
+    switch: Contestant,
+    overrun_mpps: f64,
+    found_mpps: f64,
+    limited_by: LimitedBy,
+    p50_us: f64,
+    p99_us: f64,
+    steal_percent: f64,
+}
+
+/// Runs the case.
+///
+/// # Errors
+/// Not root, or something is missing.
+pub fn run(options: &Options) -> Result<Report> {
+    options.require(&[IP], &[OVS])?;
+    let mut contestants = vec![Contestant::Ours, Contestant::LinuxBridge];
+    if options.peers == Peers::Beside {
+        contestants.push(Contestant::Ovs);
+    }
+    let (mut report, mut samples) = (Report::new("forward"), Vec::new());
+    for round in 0..options.n_rounds {
+        for &switch in &contestants {
+            progress(round, options.n_rounds, &switch.to_string());
+            match measure(switch, options) {
+                Ok(sample) => samples.push(Sample { round, ..sample }),
+                Err(error) => report.failure(format!("round {round}, {switch}: {error:#}")),
+            }
+        }
+    }
+    tabulate(&mut report, &samples, &contestants);
+    Ok(report)
+}
+
+fn start(switch: Contestant, lab: &Lab, cpu: usize) -> Result<Box<dyn Switch>> {
+    let netns = lab.switch.name.as_str();
+    Ok(match switch {
+        Contestant::Ours => {
+            let daemon = Daemon::start(Some(netns), &["--poll-cpus", &cpu.to_string()])?;
+            daemon.add_bridge(&[])?;
+            Box::new(daemon)
+        }
+        Contestant::LinuxBridge => Box::new(LinuxBridge::start(netns)?),
+        Contestant::Ovs => Box::new(Ovs::start(&OvsConfig {
+            build: Build::Plain,
+            netns: Some(netns),
+            other_config: &[],
+            bridge: &[],
+        })?),
+    })
+}
+
+fn measure(switch: Contestant, options: &Options) -> Result<Sample> {
+    let lab = Lab::new(2)?;
+    let running = start(switch, &lab, options.cpu)?;
+    for host in 0..2 {
+        let port = lab.wire(host)?;
+        running.add_port(&port, Attach::System)?;
+        lab.switch.steer(&port, &options.rps)?;
+    }
+    let [tx, rx] =
+        [0, 1].map(|host| lab.host(host).map(|host| format!("{}/packet:{HOST_IF}", host.name)));
+    let (tx, rx, cpu) = (tx?, rx?, ((options.cpu + 1) % n_cpus()).to_string());
+    let seconds = options.measure.as_secs().max(1).to_string();
+    let ports = ["pktgen", "--tx", &tx, "--rx", &rx, "--cpus", &cpu];
+    let frames = ["--flows", N_FLOWS, "--macs", N_MACS];
+    let load = ["--search", "--seconds", &seconds, "--shares", "50"];
+    let steal = Steal::now();
+    let report = run::run(&Cli::try_parse_from([&ports[..], &frames, &load].concat())?)?;
+    let found = report.found.context("no rate within the limit of loss")?;
+    let of = |why: &str| {
+        let trial = report.trials.iter().find(|trial| trial.why == why);
+        trial.and_then(|trial| trial.streams.first()).with_context(|| format!("no trial {why}"))
+    };
+    let latency = of("share")?.latency_us.context("nothing arrived")?;
+    Ok(Sample {
+        round: 0,
+        switch,
+        overrun_mpps: of("top")?.rx_pps / 1e6,
+        found_mpps: found.pps / 1e6,
+        limited_by: found.limited_by,
+        p50_us: latency.p50,
+        p99_us: latency.p99,
+        steal_percent: steal.percent_since(),
+    })
+}
+
+fn tabulate(report: &mut Report, samples: &[Sample], contestants: &[Contestant]) {
+    samples.iter().for_each(|sample| report.sample(sample));
+    let head = [
+        "switch",
+        "overrun, Mpps",
+        "vswitchd ÷ it",
+        "0.5 % lost, Mpps",
+        "vswitchd ÷ it",
+        "p50, µs",
+        "p99, µs",
+        "steal %",
+    ];
+    let title =
+        "Two hosts on veth, 60-byte frames of 100 pairs one way; latency at half the rate found";
+    let mut table = Table::new(title, &head);
+    let rounds = |switch, read: fn(&Sample) -> f64| -> Vec<_> {
+        let mine = samples.iter().filter(move |sample| sample.switch == switch);
+        mine.map(|sample| (sample.round, read(sample))).collect()
+    };
+    let reads: [fn(&Sample) -> f64; 2] = [|sample| sample.overrun_mpps, |sample| sample.found_mpps];
+    for &switch in contestants {
+        let mut cells = vec![switch.to_string()];
+        for read in reads {
+            let ratio = Summary::of_ratios(&rounds(Contestant::Ours, read), &rounds(switch, read));
+            cells.extend([cell(Summary::of_rounds(&rounds(switch, read))), cell(ratio)]);
+        }
+        let shown = |read: fn(&Sample) -> f64| cell(Summary::of_rounds(&rounds(switch, read)));
+        cells.extend([shown(|sample| sample.p50_us), shown(|sample| sample.p99_us)]);
+        let steal = rounds(switch, |sample| sample.steal_percent);
+        cells.push(format!("{:.1}", steal.iter().map(|(_, percent)| *percent).fold(0.0, f64::max)));
+        table.row(cells);
+    }
+    report.tables.push(table);
+}
