@@ -15,6 +15,9 @@ macro_rules! scenarios {
         mod packet {
             $(#[test] fn $name() { super::$name(super::PortKind::Packet); })+
         }
+        mod afxdp {
+            $(#[test] fn $name() { super::$name(super::PortKind::AfXdp); })+
+        }
         mod tap {
             $(#[test] fn $name() { super::$name(super::PortKind::Tap); })+
         }

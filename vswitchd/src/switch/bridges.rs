@@ -68,7 +68,7 @@ impl Switch {
             let system = bridge
                 .ports
                 .iter()
-                .filter(|(_, port)| port.settings.port_type() == PortType::System);
+                .filter(|(_, port)| port.settings.port_type().is_existing_interface());
             system
                 .filter_map(|(name, _)| self.ports.get(name)?.mac())
                 .filter(|mac| !mac.is_multicast() && *mac != MacAddr::ZERO)

@@ -84,6 +84,24 @@ pub enum CsumRecover {
     Off,
 }
 
+/// What an interface is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Nature {
+    /// Whether it is a piece of hardware, real or emulated.
+    pub is_hardware: bool,
+    /// What the kernel calls it, such as `veth`; empty where it has no name for it.
+    pub kind: String,
+}
+
+/// What the interface of that name is, in the caller's network namespace.
+///
+/// # Errors
+/// There is none.
+pub fn nature(name: &str) -> std::io::Result<Nature> {
+    let Link { is_hardware, kind, .. } = link::query(name)?;
+    Ok(Nature { is_hardware, kind })
+}
+
 /// How an interface is to be driven.
 #[derive(Clone, Debug)]
 pub struct AfXdpConfig {

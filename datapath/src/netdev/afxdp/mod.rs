@@ -51,5 +51,5 @@ mod sys;
 mod txq;
 
 #[cfg(not(loom))]
-pub use device::{AfXdp, AfXdpConfig, CsumRecover, XdpMode};
+pub use device::{AfXdp, AfXdpConfig, CsumRecover, Nature, XdpMode, nature};
 pub use error::AfXdpError;

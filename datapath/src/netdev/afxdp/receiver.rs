@@ -198,3 +198,6 @@ fn lost(
     pool.put_all(frames);
     Chain::Lost(reason)
 }
+
+#[cfg(test)]
+mod tests;

@@ -234,3 +234,6 @@ fn write_request(piece: &mut Frame, start: u16, offset: u16) {
         debug_assert!(trimmed);
     }
 }
+
+#[cfg(test)]
+mod tests;
