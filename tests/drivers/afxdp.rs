@@ -202,8 +202,7 @@ fn a_deleted_device_is_gone_and_its_frames_come_home() {
     a.send(&[frame(60, 2)]);
     assert_eq!(a.tx_drops(DropReason::TxPortDown), 1);
     let netdev = std::mem::replace(&mut a.netdev, Box::new(Null));
-    assert!(ns.enter(|| netdev.open_txq().is_err()));
-    drop(netdev);
+    assert!(ns.enter(move || netdev.open_txq().is_err()));
     finish(vec![a, b], &memory);
 }
 
@@ -431,4 +430,48 @@ fn nothing_leaks_over_a_thousand_rounds() {
     }
     assert!(ns.link("va")["xdp"].is_null(), "{}", ns.link("va"));
     peer.close();
+}
+
+/// Binds an AF_XDP socket to queue 0 of `va`, says so, and holds it until its input ends.
+const HOLDER: &str = r#"
+import ctypes, mmap, socket, struct, sys
+xdp = socket.socket(44, socket.SOCK_RAW)
+memory = mmap.mmap(-1, 65536)
+address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+xdp.setsockopt(283, 4, struct.pack("QQIIII", address, 65536, 2048, 0, 0, 0))
+for ring in (5, 6, 2, 3):
+    xdp.setsockopt(283, ring, struct.pack("I", 64))
+name = struct.pack("HHIII", 44, 2, socket.if_nametoindex("va"), 0, 0)
+if ctypes.CDLL(None).bind(xdp.fileno(), name, len(name)) != 0:
+    sys.exit("cannot bind")
+print("bound", flush=True)
+sys.stdin.read()
+"#;
+
+#[test]
+fn a_queue_that_another_process_holds_is_told() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let ns = netns();
+    ns.ips(&["link add va type veth peer name vb", "link set va up", "link set vb up"]);
+    let memory = Memory::new();
+    let mut holder = ns.command("python3");
+    let mut holder = holder
+        .args(["-c", HOLDER])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 starts");
+    let mut said = String::new();
+    let output = holder.stdout.take().expect("a pipe");
+    BufReader::new(output).read_line(&mut said).expect("readable");
+    assert_eq!(said, "bound\n");
+    let opened = ns.enter(|| AfXdp::open(&AfXdpConfig::new("va"), &memory.0));
+    let text = opened.err().expect("a refusal").to_string();
+    assert!(text.starts_with("va: queue 0 is in use by another AF_XDP socket"), "{text}");
+    assert!(ns.link("va")["xdp"].is_null(), "the program stays: {}", ns.link("va"));
+    drop(holder.stdin.take());
+    holder.wait().expect("the holder ends");
+    drop(ns.enter(|| open("va", &memory)));
+    memory.assert_complete();
 }

@@ -24,6 +24,7 @@ macro_rules! scenarios {
     };
 }
 
+mod afxdp;
 mod capture;
 mod change;
 mod crash;

@@ -11,9 +11,9 @@ use packet::MacAddr;
 use super::Switch;
 use super::mirror::MirrorStates;
 use super::ofport::OfPorts;
+use crate::config::Bridge;
 use crate::config::model::BridgeSettings;
 use crate::config::value::DatapathId;
-use crate::config::{Bridge, PortType};
 
 /// What there is of a bridge.
 pub(super) struct BridgeState {

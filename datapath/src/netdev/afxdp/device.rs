@@ -315,7 +315,7 @@ impl Netdev for AfXdp {
     fn open_txq(&self) -> Result<Box<dyn Txq>, NetdevError> {
         let n = self.next_txq.fetch_add(1, Ordering::Relaxed) % self.sockets.len();
         let socket = &self.sockets[n];
-        if socket.is_gone() {
+        if !socket.poke() {
             let source = std::io::Error::from_raw_os_error(libc::ENODEV);
             let (device, action) = (self.name.clone(), "open a transmit queue");
             return Err(NetdevError::Os { device, action, source });

@@ -24,6 +24,7 @@
 //! # References
 //! Documentation/networking/af_xdp.rst of Linux. `docs/afxdp.md` is for users.
 
+#[cfg(not(loom))]
 mod abi;
 mod cursor;
 #[cfg(not(loom))]

@@ -48,7 +48,7 @@ impl AfXdpRxq {
     fn refill(&mut self, pool: &mut FramePool) {
         self.receiver.refill(pool);
         if self.receiver.needs_wakeup() {
-            self.socket.is_gone(); // told by the way
+            self.socket.poke();
         }
     }
 
@@ -62,7 +62,7 @@ impl AfXdpRxq {
         if self.was_crowded {
             self.look_at_missed(counters);
         }
-        if looks && self.socket.is_gone() {
+        if looks && !self.socket.poke() {
             return RecvStatus::Gone;
         }
         if self.socket.is_behind() || self.receiver.is_starved() {

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 
 use super::error::AfXdpError;
 use super::mmap::Mapping;
@@ -32,6 +32,8 @@ use crate::frame::{Account, FrameMemory, FramePool};
 
 /// Entries of each ring.
 pub(super) const RING_SIZE: u32 = 2048;
+/// Bytes that may be under way, as asked for.
+const SEND_BUFFER_LEN: usize = 4 << 20;
 /// System calls to send what is in the ring, at most: the kernel takes 32 frames a call where it
 /// cannot be told to take more.
 const MAX_KICKS: u32 = 2 * RING_SIZE / 32;
@@ -79,7 +81,30 @@ pub(super) struct Socket {
     is_behind: AtomicBool,
     /// Whether the interface was down at the last attempt to send.
     is_down: AtomicBool,
+    _release: Release,
     _accounts: [Account; 2],
+}
+
+/// Waits, when dropped, until the driver has let go of what a socket without copies had: the kernel
+/// stops the device in the background after the socket is closed, and frees the queue last.
+struct Release {
+    zero_copy: bool,
+    ifindex: u32,
+    queue: u32,
+    memory: Arc<FrameMemory>,
+}
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        if !self.zero_copy {
+            return; // the kernel copies while the socket is open, and never after
+        }
+        let Ok(probe) = open_socket() else { return };
+        if register(probe.as_fd(), &self.memory).is_ok() && set_up_rings(probe.as_fd()).is_ok() {
+            // Bound or refused, the queue is free, or its interface gone.
+            let _ = bind_when_free(probe.as_fd(), self.ifindex, self.queue, libc::XDP_COPY);
+        }
+    }
 }
 
 impl Socket {
@@ -92,10 +117,12 @@ impl Socket {
         let flags = bind(fd.as_fd(), spec, queue)?;
         // A larger budget saves calls; older kernels have none.
         let _ = sys::set_tx_budget(fd.as_fd(), RING_SIZE);
-        let copies = !sys::is_zero_copy(fd.as_fd()).unwrap_or(true);
+        // One that sends large frames faster than they are taken is held up by its buffer.
+        let _ = sockopt::set_socket_send_buffer_size_force(&fd, SEND_BUFFER_LEN);
+        let zero_copy = sys::is_zero_copy(fd.as_fd()).unwrap_or(true);
         // Without copies, requests are the driver's to serve, and few do.
         let abilities =
-            Abilities { chains: flags & libc::XDP_USE_SG != 0, requests: requests && copies };
+            Abilities { chains: flags & libc::XDP_USE_SG != 0, requests: requests && !zero_copy };
         let [rx_account, tx_account] = [(); 2].map(|()| Account::new(spec.memory.clone()));
         let (rx, tx) = rings;
         let receiver = Receiver::new(rx, rx_account.loan(), spec.level, spec.checksums);
@@ -108,6 +135,12 @@ impl Socket {
             sender,
             is_behind: AtomicBool::new(false),
             is_down: AtomicBool::new(false),
+            _release: Release {
+                zero_copy,
+                ifindex: spec.ifindex,
+                queue,
+                memory: spec.memory.clone(),
+            },
             _accounts: [rx_account, tx_account],
         };
         Ok((Arc::new(socket), receiver))
@@ -140,10 +173,10 @@ impl Socket {
         self.is_behind.load(Ordering::Relaxed)
     }
 
-    /// Tells the kernel of new buffers, and hears whether it is still bound to an interface.
-    pub(super) fn is_gone(&self) -> bool {
+    /// Tells the kernel of new buffers; whether the socket is still bound to an interface.
+    pub(super) fn poke(&self) -> bool {
         let woken = rustix::net::recv(&self.fd, &mut [0_u8; 0][..], RecvFlags::DONTWAIT);
-        matches!(woken, Err(Errno::NXIO | Errno::NODEV))
+        !matches!(woken, Err(Errno::NXIO | Errno::NODEV))
     }
 
     /// What is to be done when a queue has nothing to receive: takes back what was sent, and tries

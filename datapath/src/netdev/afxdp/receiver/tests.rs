@@ -52,11 +52,11 @@ impl Rig {
         }
     }
 
-    /// A buffer that was lent.
+    /// The start of a buffer that was lent: the kernel finds it by any address within.
     fn buffer(&mut self) -> u64 {
         let address = self.fill.take().expect("a buffer is lent");
         self.fill.release();
-        address
+        address / SMALL_CHUNK as u64 * SMALL_CHUNK as u64
     }
 
     fn receive(&mut self, address: u64, len: u32, options: u32) {
@@ -219,7 +219,7 @@ proptest! {
         for act in acts {
             let (address, len, more) = match act {
                 Act::Receive { len, more } => match rig.fill.take() {
-                    Some(address) => (address + 256, len, more),
+                    Some(address) => (address / 2048 * 2048 + 256, len, more),
                     None => continue,
                 },
                 Act::Lie { address, len, more } => (address, len, more),
