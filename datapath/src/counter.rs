@@ -50,6 +50,8 @@ pub struct PortCounters {
     pub segments: Counter,
     /// Frames whose checksum was finished in software for this output port.
     pub tx_checksums: Counter,
+    /// Received frames whose unfinished checksum was found in their bytes.
+    pub rx_checksums: Counter,
     /// Frames that the kernel lost before the driver could take them.
     pub rx_missed: Counter,
     /// Frames received for a multicast or broadcast address.

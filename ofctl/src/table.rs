@@ -99,8 +99,10 @@ Keys:
         help: "Add a port to a bridge",
         long_help: "\
 A port that cannot be set up is refused with the reason, and nothing is kept. Keys:
-  type=system|tap|internal|pcap|null|patch   default system: an existing interface
+  type=system|afxdp|tap|internal|pcap|null|patch   default system: an existing interface
   driver=auto|packet|afxdp      how a system port is attached
+  xdp-mode=best-effort|native-with-zerocopy|native|generic
+  rx-csum-recover=BOOL          whether AF_XDP looks for unfinished checksums
   persist=BOOL                  whether a TAP outlives the switch
   ofport_request=N              OpenFlow port number, 1-65279
   vlan_mode=access|trunk|native-tagged|native-untagged|dot1q-tunnel

@@ -50,6 +50,22 @@ pub const PATHS: &[(&str, &[&str], &str)] = &[
         &["crate::l2", "crate::engine", "crate::poll"],
         "a driver knows its device, not who drives it",
     ),
+    (
+        "datapath/src/netdev/afxdp/ring",
+        &["super::receiver", "super::sender", "super::socket", "super::device"],
+        "rings know neither frames nor sockets",
+    ),
+    (
+        "datapath/src/netdev/afxdp/receiver",
+        &["super::sys", "super::socket", "super::device"],
+        "the receive side makes no system call",
+    ),
+    (
+        "datapath/src/netdev/afxdp/sender",
+        &["super::sys", "super::socket", "super::device"],
+        "the transmit side makes no system call",
+    ),
+    ("datapath/src/netdev/afxdp/socket", &["super::device"], "a socket knows no device"),
     ("ofctl/src/", &["datapath::", "vswitchd::"], "ofctl talks to sockets only"),
 ];
 
@@ -64,6 +80,9 @@ pub const PATH_EXEMPTIONS: &[(&str, &str, &str)] = &[(
 pub const UNSAFE_FILES: &[&str] = &[
     "datapath/src/frame/memory.rs",
     "datapath/src/netdev/afpacket/sys.rs",
+    "datapath/src/netdev/afxdp/mmap.rs",
+    "datapath/src/netdev/afxdp/ring.rs",
+    "datapath/src/netdev/afxdp/sys.rs",
     "datapath/src/netdev/tap/sys.rs",
     "datapath/src/poll/cpu.rs",
 ];

@@ -20,6 +20,7 @@ pub struct Daemon {
     control: Control,
     folder: tempfile::TempDir,
     netns: String,
+    wrapper: Vec<String>,
     args: Vec<String>,
 }
 
@@ -48,11 +49,22 @@ impl Daemon {
     /// If it does not get ready, with its log.
     #[must_use]
     pub fn start(netns: &Netns, args: &[&str]) -> Daemon {
+        Daemon::start_under(netns, &[], args)
+    }
+
+    /// The same, run by another program: one that takes rights away.
+    ///
+    /// # Panics
+    /// If it does not get ready, with its log.
+    #[must_use]
+    pub fn start_under(netns: &Netns, wrapper: &[&str], args: &[&str]) -> Daemon {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let child = spawn(netns.name(), folder.path(), &args);
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let (wrapper, args): (Vec<String>, Vec<String>) = (owned(wrapper), owned(args));
+        let child = spawn(netns.name(), folder.path(), (&wrapper, &args));
         let control = Control::new(folder.path().join("run"), folder.path().join("stderr"));
-        let mut daemon = Daemon { child, control, folder, netns: netns.name().to_owned(), args };
+        let netns = netns.name().to_owned();
+        let mut daemon = Daemon { child, control, folder, netns, wrapper, args };
         daemon.wait_ready();
         daemon
     }
@@ -110,7 +122,7 @@ impl Daemon {
     /// If it still runs, or does not get ready.
     pub fn restart(&mut self) {
         assert!(!self.is_alive(), "the daemon still runs");
-        self.child = spawn(&self.netns, self.folder.path(), &self.args);
+        self.child = spawn(&self.netns, self.folder.path(), (&self.wrapper, &self.args));
         self.wait_ready();
     }
 }
@@ -123,12 +135,13 @@ impl Deref for Daemon {
     }
 }
 
-fn spawn(netns: &str, folder: &Path, args: &[String]) -> Child {
+fn spawn(netns: &str, folder: &Path, (wrapper, args): (&[String], &[String])) -> Child {
     let stdout = File::create(folder.join("stdout")).expect("a log file");
     let stderr = File::options().create(true).append(true).open(folder.join("stderr"));
     let mut command = crate::process::mortal("ip");
     command
         .args(["netns", "exec", netns])
+        .args(wrapper)
         .arg(program("vswitchd"))
         .arg("--rundir")
         .arg(folder.join("run"))

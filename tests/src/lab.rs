@@ -13,8 +13,22 @@ use crate::wait::wait_until;
 pub enum PortKind {
     /// A veth pair; the switch's end is a `system` port with `driver=packet`.
     Packet,
+    /// The same, with `type=afxdp`.
+    AfXdp,
     /// A TAP of the switch, moved into the host's namespace.
     Tap,
+}
+
+impl PortKind {
+    /// The key that makes a port of this kind.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            PortKind::Packet => "driver=packet",
+            PortKind::AfXdp => "type=afxdp",
+            PortKind::Tap => "type=tap",
+        }
+    }
 }
 
 /// A host: a namespace with one interface, [`DEV`].
@@ -83,7 +97,7 @@ impl Lab {
             mac: mac(u32::from(number)),
             kind,
         };
-        if kind == PortKind::Packet {
+        if kind != PortKind::Tap {
             self.wire(&host);
         }
         host
@@ -101,11 +115,7 @@ impl Lab {
     /// # Panics
     /// If the switch refuses the port, or its link stays down.
     pub fn add_port(&self, host: &Host, keys: &[&str]) {
-        let driver = match host.kind {
-            PortKind::Packet => "driver=packet",
-            PortKind::Tap => "type=tap",
-        };
-        self.daemon.ofctl(&[&["add-port", BRIDGE, &host.name, driver], keys].concat());
+        self.daemon.ofctl(&[&["add-port", BRIDGE, &host.name, host.kind.key()], keys].concat());
         self.hand_over(host);
         self.wait_up(&host.name);
     }

@@ -51,7 +51,7 @@ fn a_stopped_daemon_leaves_nothing(kind: PortKind) {
     assert_eq!(lab.daemon.stop(), Some(0), "{}", lab.daemon.log());
 
     let hosts: Vec<String> = match kind {
-        PortKind::Packet => vec![a.name.clone(), b.name.clone()],
+        PortKind::Packet | PortKind::AfXdp => vec![a.name.clone(), b.name.clone()],
         PortKind::Tap => Vec::new(),
     };
     let mut left = lab.ns.links();

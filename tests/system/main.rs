@@ -15,12 +15,16 @@ macro_rules! scenarios {
         mod packet {
             $(#[test] fn $name() { super::$name(super::PortKind::Packet); })+
         }
+        mod afxdp {
+            $(#[test] fn $name() { super::$name(super::PortKind::AfXdp); })+
+        }
         mod tap {
             $(#[test] fn $name() { super::$name(super::PortKind::Tap); })+
         }
     };
 }
 
+mod afxdp;
 mod capture;
 mod change;
 mod crash;

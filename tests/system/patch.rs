@@ -15,11 +15,7 @@ scenarios!(hosts_of_two_bridges_talk_across_a_pair, a_ring_of_bridges_leaves_the
 /// A host on another bridge than the lab's own.
 fn host_on(lab: &Lab, kind: PortKind, bridge: &str) -> Host {
     let host = lab.host_without_port(kind);
-    let how = match kind {
-        PortKind::Packet => "driver=packet",
-        PortKind::Tap => "type=tap",
-    };
-    lab.daemon.ofctl(&["add-port", bridge, &host.name, how]);
+    lab.daemon.ofctl(&["add-port", bridge, &host.name, kind.key()]);
     lab.hand_over(&host);
     lab.wait_up(&host.name);
     host

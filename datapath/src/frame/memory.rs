@@ -1,17 +1,23 @@
 //! The memory behind frames: one mapping, its slots, and the depot of free ones.
 //!
 //! # Invariants
-//! - **I1** A slot is reachable from exactly one place: the depot's free lists, or one `Frame`.
-//!   `Frame` is neither `Clone` nor `Copy`, and only this module makes one from a pointer.
+//! - **I1** A slot is reachable from exactly one place: the depot's free lists, one `Frame`, or its
+//!   owner word, where that is not zero: it is lent. `Frame` is neither `Clone` nor `Copy`, and only
+//!   this module makes one from a pointer. An owner word turns from zero only by giving up a `Frame`,
+//!   and back to zero only by a compare-and-swap, whose winner alone makes a `Frame` of the slot.
 //! - **I2** A slot's `base` points to `cap` bytes inside the mapping, disjoint from every other slot's,
 //!   readable, writable and initialised (anonymous memory is zero) for as long as the mapping lives.
 //! - **I3** `off + len <= cap` in every slot, at every return from a method.
 //! - **I4** The mapping, the slots and the depot are freed once, when `FrameMemory` has been dropped
-//!   *and* the depot holds every slot, so that no `Frame` exists: by whichever comes last.
+//!   *and* the depot holds every slot, so that no `Frame` exists: by whichever comes last. Who lends
+//!   a slot keeps `FrameMemory`.
+//! - **I5** While a slot is lent, its bytes belong to the borrower: nobody here looks at them.
 
 #![allow(unsafe_code)]
 
+use core::num::NonZeroU64;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
@@ -99,8 +105,24 @@ impl Depot {
     }
 }
 
+/// To whom slots are lent: no two are the same, ever.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Borrower(NonZeroU64);
+
+/// Where the small chunks are: one after the other, each [`SMALL_CHUNK`] bytes, aligned to a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Region {
+    /// Address of the first byte in this process.
+    pub address: usize,
+    /// Bytes.
+    pub len: usize,
+}
+
 struct Shared {
     depot: Mutex<Depot>,
+    /// One word per small slot: zero, or the number of its borrower.
+    owners: Box<[AtomicU64]>,
+    next_borrower: AtomicU64,
     slots: NonNull<[Slot]>,
     map: NonNull<core::ffi::c_void>,
     map_len: usize,
@@ -155,6 +177,8 @@ impl FrameMemory {
         let empty: Box<[Slot]> = Box::default();
         let shared = Shared {
             depot: Mutex::new(Depot::default()),
+            owners: (0..n_small).map(|_| AtomicU64::new(0)).collect(),
+            next_borrower: AtomicU64::new(1),
             slots: NonNull::from(Box::leak(empty)),
             map,
             map_len,
@@ -202,6 +226,63 @@ impl FrameMemory {
     #[must_use]
     pub fn n_free(&self, class: SizeClass) -> usize {
         self.shared().depot().list(class).len()
+    }
+
+    /// The small chunks, to be registered with a device that is lent some of them.
+    #[must_use]
+    pub fn small_region(&self) -> Region {
+        let shared = self.shared();
+        Region { address: shared.map.addr().get(), len: shared.owners.len() * SMALL_CHUNK }
+    }
+
+    /// Somebody to lend to.
+    pub(super) fn new_borrower(&self) -> Borrower {
+        let number = self.shared().next_borrower.fetch_add(1, Ordering::Relaxed);
+        Borrower(NonZeroU64::new(number).unwrap_or(NonZeroU64::MAX))
+    }
+
+    /// Lends a small frame of this memory; the offset of its data from the start of the region.
+    ///
+    /// # Errors
+    /// The frame is a large one, or of another memory: it is given back.
+    pub(super) fn lend(&self, frame: Frame, to: Borrower) -> Result<u64, Frame> {
+        let slot = frame.slot();
+        let at = slot.base.addr().get().wrapping_sub(self.shared().map.addr().get());
+        let address = at as u64 + u64::from(slot.off);
+        let owner = self.shared().owners.get(at / SMALL_CHUNK);
+        match owner {
+            Some(owner) if slot.shared == self.shared => {
+                let _lent = core::mem::ManuallyDrop::new(frame);
+                owner.store(to.0.get(), Ordering::Release);
+                Ok(address)
+            }
+            _ => Err(frame),
+        }
+    }
+
+    /// Takes back the frame that the address lies in, empty, with its data at the address; `None`
+    /// if that frame is not lent to `from`, or there is none.
+    pub(super) fn take_back(&self, address: u64, from: Borrower) -> Option<Frame> {
+        let index = usize::try_from(address / SMALL_CHUNK as u64).ok()?;
+        let shared = self.shared();
+        let owner = shared.owners.get(index)?;
+        owner.compare_exchange(from.0.get(), 0, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        // SAFETY: `owners` has a word for each small slot, which come first in `slots` (I4).
+        let slot = unsafe { shared.slots.cast::<Slot>().add(index) };
+        // I1: the swap made this the slot's only place.
+        let mut frame = Frame(slot);
+        frame.reset();
+        let off = u32::try_from(address % SMALL_CHUNK as u64).unwrap_or(0);
+        frame.slot_mut().off = off; // below SMALL_CHUNK, the chunk's size (I3)
+        Some(frame)
+    }
+
+    /// Takes back whatever is lent to `from`.
+    pub(super) fn take_back_all(&self, from: Borrower) -> Vec<Frame> {
+        let chunk = SMALL_CHUNK as u64;
+        let owners = self.shared().owners.iter().zip(0..);
+        let lent = owners.filter(|(owner, _)| owner.load(Ordering::Relaxed) == from.0.get());
+        lent.filter_map(|(_, i)| self.take_back(i * chunk, from)).collect()
     }
 
     /// Moves up to `n` free frames into `out`.
@@ -399,6 +480,12 @@ impl Drop for Frame {
             // every slot and `FrameMemory` is gone, nobody else can reach this point again.
             unsafe { free(home) };
         }
+    }
+}
+
+impl core::fmt::Debug for FrameMemory {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "FrameMemory({} bytes)", self.shared().map_len)
     }
 }
 

@@ -18,11 +18,15 @@
 //! `Frame` is `Send`. A pool belongs to one thread. The depot is locked once per [`pool::TRADE`]
 //! frames.
 
+mod loan;
 mod memory;
 pub mod offload;
 pub mod pool;
 pub mod vlan;
 
-pub use memory::{Frame, FrameMemory, HEADROOM, LARGE_CHUNK, MemoryError, SMALL_CHUNK, SizeClass};
+pub use loan::{Account, Loan};
+pub use memory::{
+    Frame, FrameMemory, HEADROOM, LARGE_CHUNK, MemoryError, Region, SMALL_CHUNK, SizeClass,
+};
 pub use offload::{Checksum, Gso, GsoKind, Offload};
 pub use pool::FramePool;

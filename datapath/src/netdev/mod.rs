@@ -16,6 +16,7 @@
 //! Queues are `Send`, not `Sync`: one thread owns each. They may move between threads.
 
 pub mod afpacket;
+pub mod afxdp;
 pub mod dummy;
 mod ifname;
 pub mod null;
@@ -138,6 +139,14 @@ pub enum NetdevError {
         value: String,
         /// What it may be.
         allowed: String,
+    },
+    /// AF_XDP does not work on the interface.
+    #[error("{device}: {source}")]
+    AfXdp {
+        /// The interface.
+        device: String,
+        /// Why.
+        source: Box<afxdp::AfXdpError>,
     },
     /// A capture file that cannot be played.
     #[error("{device}: {source}")]

@@ -18,6 +18,7 @@
 pub mod checksum;
 mod finish;
 mod layout;
+pub mod recover;
 pub mod segment;
 pub mod vnet;
 

@@ -63,6 +63,8 @@ words! {
     PortType, "port type" {
         /// An existing interface.
         System = "system",
+        /// An existing interface, by AF_XDP.
+        AfXdp = "afxdp",
         /// A TAP that the switch creates, or an existing persistent one.
         Tap = "tap",
         /// A TAP that belongs to the host.
@@ -75,7 +77,7 @@ words! {
         Patch = "patch",
         /// In memory, for tests inside one process.
         Dummy = "dummy",
-    } later ["afxdp", "vxlan", "gre", "geneve", "vhost-user"] hidden ["dummy"]
+    } later ["vxlan", "gre", "geneve", "vhost-user"] hidden ["dummy"]
 }
 
 words! {
@@ -123,7 +125,23 @@ words! {
         Auto = "auto",
         /// AF_PACKET.
         Packet = "packet",
-    } later ["afxdp"] hidden []
+        /// AF_XDP.
+        AfXdp = "afxdp",
+    } later [] hidden []
+}
+
+words! {
+    /// How AF_XDP attaches to an interface.
+    XdpModeName, "XDP mode" {
+        /// The best of the others that works.
+        BestEffort = "best-effort",
+        /// In the interface's driver, without copies in the kernel.
+        NativeWithZerocopy = "native-with-zerocopy",
+        /// In the interface's driver, with a copy.
+        Native = "native",
+        /// In the stack.
+        Generic = "generic",
+    } later [] hidden []
 }
 
 settings! {
@@ -191,6 +209,11 @@ settings! {
         "rxq-affinity" => rxq_affinity: RxqAffinity;
         /// The driver of a `system` port.
         "driver" => driver: DriverName = "auto";
+        /// How AF_XDP attaches to the interface.
+        "xdp-mode" => xdp_mode: XdpModeName = "best-effort";
+        /// Whether AF_XDP looks for unfinished checksums in what it receives; not set: on virtual
+        /// interfaces.
+        "rx-csum-recover" => rx_csum_recover: bool;
         /// Whether a TAP outlives the switch.
         "persist" => persist: bool = "false";
         /// The capture file of a `pcap` port.
@@ -208,7 +231,7 @@ settings! {
         /// The other end of a `patch` port.
         "peer" => peer: PeerName;
     } later [
-        "xdp-mode", "remote_ip",
+        "remote_ip",
         "local_ip", "key", "in_key", "out_key", "dst_port", "tos", "ttl", "df_default", "csum",
         "path", "mode"
     ]
@@ -216,13 +239,15 @@ settings! {
 
 /// Every key that fits only some types of port, and those types.
 pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
-    use PortType::{Dummy, Internal, Patch, Pcap, System, Tap};
+    use PortType::{AfXdp, Dummy, Internal, Patch, Pcap, System, Tap};
     &[
-        ("mtu_request", &[System, Tap, Internal, Dummy]),
+        ("mtu_request", &[System, AfXdp, Tap, Internal, Dummy]),
         ("mac", &[Tap, Internal, Dummy]),
-        ("n_rxq", &[System, Tap, Internal, Dummy]),
-        ("rxq-affinity", &[System, Tap, Internal, Pcap, Dummy]),
+        ("n_rxq", &[System, AfXdp, Tap, Internal, Dummy]),
+        ("rxq-affinity", &[System, AfXdp, Tap, Internal, Pcap, Dummy]),
         ("driver", &[System]),
+        ("xdp-mode", &[System, AfXdp]),
+        ("rx-csum-recover", &[System, AfXdp]),
         ("persist", &[Tap]),
         ("file", &[Pcap]),
         ("loop", &[Pcap]),
@@ -235,7 +260,13 @@ impl PortType {
     /// Whether a kernel device bears the port's name.
     #[must_use]
     pub const fn is_kernel_device(self) -> bool {
-        matches!(self, PortType::System | PortType::Tap | PortType::Internal)
+        self.is_existing_interface() || matches!(self, PortType::Tap | PortType::Internal)
+    }
+
+    /// Whether it attaches to an interface that somebody else made.
+    #[must_use]
+    pub const fn is_existing_interface(self) -> bool {
+        matches!(self, PortType::System | PortType::AfXdp)
     }
 }
 
@@ -401,7 +432,7 @@ mod tests {
     fn types_that_later_versions_add_are_refused_as_such() {
         let refused = PortType::parse("vxlan").unwrap_err();
         assert_eq!(refused.why, "this port type is not supported by this version");
-        assert_eq!(refused.allowed, "system, tap, internal, pcap, null, patch");
+        assert_eq!(refused.allowed, "system, afxdp, tap, internal, pcap, null, patch");
         assert_eq!(PortType::parse("token-ring").unwrap_err().why, "no such port type");
         let object = ObjectRef::Port("p1".into());
         let error = find::<PortSettings>(&object, "remote_ip").err().map(|e| e.to_string());

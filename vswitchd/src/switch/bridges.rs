@@ -11,9 +11,9 @@ use packet::MacAddr;
 use super::Switch;
 use super::mirror::MirrorStates;
 use super::ofport::OfPorts;
+use crate::config::Bridge;
 use crate::config::model::BridgeSettings;
 use crate::config::value::DatapathId;
-use crate::config::{Bridge, PortType};
 
 /// What there is of a bridge.
 pub(super) struct BridgeState {
@@ -68,7 +68,7 @@ impl Switch {
             let system = bridge
                 .ports
                 .iter()
-                .filter(|(_, port)| port.settings.port_type() == PortType::System);
+                .filter(|(_, port)| port.settings.port_type().is_existing_interface());
             system
                 .filter_map(|(name, _)| self.ports.get(name)?.mac())
                 .filter(|mac| !mac.is_multicast() && *mac != MacAddr::ZERO)

@@ -151,7 +151,8 @@ impl PortOpener for DummyKernel {
         let (driver, made) = match port_type {
             PortType::Dummy => ("dummy", false),
             PortType::System if state.links.contains_key(name) => ("packet", false),
-            PortType::System => {
+            PortType::AfXdp if state.links.contains_key(name) => ("afxdp", false),
+            PortType::System | PortType::AfXdp => {
                 return Err(fails("find the interface", io::ErrorKind::NotFound).into());
             }
             PortType::Tap | PortType::Internal if state.links.contains_key(name) => {
@@ -174,7 +175,7 @@ impl PortOpener for DummyKernel {
             _ => LinkOf::Kernel,
         };
         let device = Device { inner, driver, made, kernel: self.clone(), name: name.to_owned() };
-        Ok(Opened { netdev: Box::new(device), link })
+        Ok(Opened { netdev: Box::new(device), link, reason: None })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Life with the kernel: interfaces come and go, and change.
 //!
 //! # Design
-//! A `system` port belongs to the interface that bears its name: it follows that name from one
+//! A `system` or `afxdp` port belongs to the interface that bears its name: it follows that name from one
 //! interface to the next. A TAP of the switch belongs to the port that made it: it is followed by its
 //! number, and one that leaves for another network namespace goes on working, although netlink tells
 //! of its end. Only the driver knows when it is really gone ([`Event::DeviceGone`]).
@@ -71,10 +71,11 @@ impl Switch {
         }
     }
 
-    fn is_system(&self, name: &str) -> bool {
+    /// Whether the port follows a name from one interface to the next.
+    fn follows_name(&self, name: &str) -> bool {
         self.config
             .port(name)
-            .is_some_and(|(_, port)| port.settings.port_type() == PortType::System)
+            .is_some_and(|(_, port)| port.settings.port_type().is_existing_interface())
     }
 
     fn port_with_index(&self, index: u32) -> Option<String> {
@@ -85,7 +86,7 @@ impl Switch {
     fn link_present(&mut self, link: Link) -> bool {
         let mut changed = false;
         if let Some(name) = self.port_with_index(link.index) {
-            if name == link.name || !self.is_system(&name) {
+            if name == link.name || !self.follows_name(&name) {
                 changed |= self.link_changed(&name, &link);
             } else {
                 info!("port {name}: its interface is now {}", link.name);
@@ -97,7 +98,7 @@ impl Switch {
         match &state.device {
             Device::Attached { link: LinkState::Here(old), .. } if old.index != link.index => {
                 // A new interface of that name; the end of the old one is yet to be told.
-                if self.is_system(&link.name) {
+                if self.follows_name(&link.name) {
                     self.withdraw(&link.name, "its interface was replaced");
                     changed |= self.retry(&link.name);
                 }
@@ -128,7 +129,7 @@ impl Switch {
 
     fn link_gone(&mut self, index: u32) -> bool {
         let Some(name) = self.port_with_index(index) else { return false };
-        if self.is_system(&name) {
+        if self.follows_name(&name) {
             info!("port {name}: its interface is gone");
             self.withdraw(&name, "no such interface");
             return true;
@@ -180,7 +181,8 @@ impl Switch {
     /// The smallest MTU of the ports of a bridge that are interfaces, internal ones aside.
     pub(super) fn smallest_mtu(&self, bridge: &Bridge) -> Option<u32> {
         let others = bridge.ports.iter().filter(|(_, port)| {
-            matches!(port.settings.port_type(), PortType::System | PortType::Tap)
+            let port_type = port.settings.port_type();
+            port_type.is_existing_interface() || port_type == PortType::Tap
         });
         others.filter_map(|(name, _)| Some(self.ports.get(name)?.link()?.mtu())).min()
     }

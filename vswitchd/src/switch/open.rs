@@ -1,12 +1,17 @@
 //! From a port's type to the driver that serves it.
 
+use std::sync::Arc;
+
+use datapath::frame::FrameMemory;
 use datapath::netdev::afpacket::Packet;
+use datapath::netdev::afxdp::{self, AfXdp, AfXdpConfig, CsumRecover, XdpMode};
 use datapath::netdev::null::Null;
 use datapath::netdev::pcap::{Pcap, PcapConfig, Play};
 use datapath::netdev::tap::{AdminState, Lifetime, Tap, TapConfig};
 use datapath::netdev::{Netdev, NetdevError};
 use packet::MacAddr;
 
+use crate::config::model::{DriverName, XdpModeName};
 use crate::config::{PortSettings, PortType};
 
 /// What a port needs.
@@ -20,6 +25,8 @@ pub struct OpenRequest<'a> {
     pub mac: Option<MacAddr>,
     /// MTU for a device that the switch makes, bytes.
     pub mtu: Option<u32>,
+    /// Where frames come from.
+    pub memory: &'a Arc<FrameMemory>,
 }
 
 /// A device that is open, with no queue in use.
@@ -28,6 +35,8 @@ pub struct Opened {
     pub netdev: Box<dyn Netdev>,
     /// Whose word counts for its link.
     pub link: LinkOf,
+    /// Why this driver serves it, where there was a choice.
+    pub reason: Option<String>,
 }
 
 /// Whose word counts for a device's link, MTU and MAC address.
@@ -72,19 +81,105 @@ pub struct Drivers;
 impl PortOpener for Drivers {
     fn open(&mut self, request: &OpenRequest<'_>) -> Result<Opened, OpenError> {
         match request.settings.port_type() {
-            PortType::System => {
-                let netdev = Box::new(Packet::open(request.name, request.settings.n_rxq())?);
-                Ok(Opened { netdev, link: LinkOf::Kernel })
+            PortType::System => open_system(request),
+            PortType::AfXdp => {
+                let netdev = Box::new(open_afxdp(request, xdp_mode(request.settings))?);
+                Ok(Opened { netdev, link: LinkOf::Kernel, reason: None })
             }
             PortType::Tap => open_tap(request, AdminState::Up),
             // As in Open vSwitch, the host sets up the interfaces that are its own.
             PortType::Internal => open_tap(request, AdminState::AsIs),
             PortType::Pcap => open_pcap(request),
-            PortType::Null => {
-                Ok(Opened { netdev: Box::new(Null), link: LinkOf::Virtual { mtu: ANY_MTU } })
-            }
+            PortType::Null => Ok(Opened {
+                netdev: Box::new(Null),
+                link: LinkOf::Virtual { mtu: ANY_MTU },
+                reason: None,
+            }),
             other @ (PortType::Patch | PortType::Dummy) => Err(OpenError::NoDriver(other.word())),
         }
+    }
+}
+
+/// Opens an existing interface by the driver asked for, or by the best for what it is.
+///
+/// Behind a virtual interface is a stack of this machine, or a VM, whose segments of 64 KiB cross
+/// AF_PACKET whole; AF_XDP would make it cut them. A NIC sends cut frames in any case, and AF_XDP in
+/// its driver costs least for each.
+fn open_system(request: &OpenRequest<'_>) -> Result<Opened, OpenError> {
+    let by = |netdev: Box<dyn Netdev>, reason: String| Opened {
+        netdev,
+        link: LinkOf::Kernel,
+        reason: Some(reason),
+    };
+    match request.settings.driver.unwrap_or(DriverName::Auto) {
+        DriverName::Packet => {
+            Ok(by(Box::new(open_packet(request)?), "asked for by driver=packet".to_owned()))
+        }
+        DriverName::AfXdp => {
+            let netdev = Box::new(open_afxdp(request, xdp_mode(request.settings))?);
+            Ok(by(netdev, "asked for by driver=afxdp".to_owned()))
+        }
+        DriverName::Auto => {
+            let why_not = match native_afxdp(request) {
+                Ok(netdev) => {
+                    let reason = "the interface is hardware, and its driver knows XDP".to_owned();
+                    return Ok(by(Box::new(netdev), reason));
+                }
+                Err(why_not) => why_not,
+            };
+            Ok(by(Box::new(open_packet(request)?), why_not))
+        }
+    }
+}
+
+fn open_packet(request: &OpenRequest<'_>) -> Result<Packet, NetdevError> {
+    Packet::open(request.name, request.settings.n_rxq())
+}
+
+/// A piece of hardware by AF_XDP in its driver; or why it is not to be served so.
+fn native_afxdp(request: &OpenRequest<'_>) -> Result<AfXdp, String> {
+    let nature = afxdp::nature(request.name).map_err(|error| error.to_string())?;
+    if !nature.is_hardware {
+        return Err(format!(
+            "whole segments of the stack behind a {} cross AF_PACKET",
+            if nature.kind.is_empty() { "virtual interface" } else { &nature.kind },
+        ));
+    }
+    let modes: &[XdpMode] = match request.settings.xdp_mode {
+        None | Some(XdpModeName::BestEffort) => &[XdpMode::NativeWithZerocopy, XdpMode::Native],
+        Some(_) => &[xdp_mode(request.settings)],
+    };
+    let mut why_not = String::new();
+    for mode in modes {
+        match open_afxdp(request, *mode) {
+            Ok(netdev) => return Ok(netdev),
+            Err(error) => why_not = format!("AF_XDP does not work here: {error}"),
+        }
+    }
+    Err(why_not)
+}
+
+fn open_afxdp(request: &OpenRequest<'_>, mode: XdpMode) -> Result<AfXdp, NetdevError> {
+    let settings = request.settings;
+    let config = AfXdpConfig {
+        name: request.name.to_owned(),
+        n_rxq: settings.n_rxq.map(|_| settings.n_rxq()),
+        mode,
+        csum_recover: match settings.rx_csum_recover {
+            None => CsumRecover::ByDevice,
+            Some(true) => CsumRecover::On,
+            Some(false) => CsumRecover::Off,
+        },
+    };
+    AfXdp::open(&config, request.memory)
+}
+
+fn xdp_mode(settings: &PortSettings) -> XdpMode {
+    match settings.xdp_mode.unwrap_or(XdpModeName::BestEffort) {
+        XdpModeName::BestEffort => XdpMode::BestEffort,
+        XdpModeName::NativeWithZerocopy => XdpMode::NativeWithZerocopy,
+        XdpModeName::Native => XdpMode::Native,
+        XdpModeName::Generic => XdpMode::Generic,
     }
 }
 
@@ -102,7 +197,7 @@ fn open_tap(request: &OpenRequest<'_>, admin_state: AdminState) -> Result<Opened
         admin_state,
         ..TapConfig::new(request.name)
     };
-    Ok(Opened { netdev: Box::new(Tap::open(&config)?), link: LinkOf::Kernel })
+    Ok(Opened { netdev: Box::new(Tap::open(&config)?), link: LinkOf::Kernel, reason: None })
 }
 
 fn open_pcap(request: &OpenRequest<'_>) -> Result<Opened, OpenError> {
@@ -113,5 +208,5 @@ fn open_pcap(request: &OpenRequest<'_>) -> Result<Opened, OpenError> {
         rate: settings.rate.and_then(|rate| rate.get().try_into().ok()),
     };
     let netdev = Box::new(Pcap::open(&config)?);
-    Ok(Opened { netdev, link: LinkOf::Virtual { mtu: ANY_MTU } })
+    Ok(Opened { netdev, link: LinkOf::Virtual { mtu: ANY_MTU }, reason: None })
 }

@@ -32,6 +32,8 @@ pub enum Device {
     Attached {
         /// The driver's name.
         driver: &'static str,
+        /// Why that driver, where there was a choice.
+        reason: Option<String>,
         /// Its link.
         link: LinkState,
     },
@@ -178,6 +180,8 @@ pub(super) fn of_device(settings: &PortSettings) -> PortSettings {
     PortSettings {
         kind: Some(settings.port_type()),
         driver: settings.driver,
+        xdp_mode: settings.xdp_mode,
+        rx_csum_recover: settings.rx_csum_recover,
         n_rxq: settings.n_rxq,
         persist: settings.persist,
         file: settings.file.clone(),
@@ -218,7 +222,9 @@ impl Switch {
             return Ok(()); // attached by publishing it, if its peer is there
         }
         let (no, stats) = (state.no, Arc::clone(&state.stats));
-        let request = OpenRequest { name, settings, mac: wishes.mac, mtu: wishes.mtu };
+        let memory = Arc::clone(self.engine.memory());
+        let (mac, mtu) = (wishes.mac, wishes.mtu);
+        let request = OpenRequest { name, settings, mac, mtu, memory: &memory };
         let opened = self.opener.open(&request)?;
         let link = match opened.link {
             LinkOf::Virtual { mtu } => LinkState::Virtual { mtu },
@@ -229,9 +235,10 @@ impl Switch {
         };
         let driver = opened.netdev.driver();
         let affinity = settings.rxq_affinity.as_ref().map_or(&[][..], |affinity| affinity.pairs());
+        let reason = opened.reason;
         self.engine.attach(no, opened.netdev, stats, affinity)?;
         if let Some(state) = self.ports.get_mut(name) {
-            state.device = Device::Attached { driver, link };
+            state.device = Device::Attached { driver, reason, link };
         }
         Ok(())
     }

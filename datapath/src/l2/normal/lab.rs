@@ -215,6 +215,7 @@ impl Lab {
             add("tx_bytes", stats.sum(|c| c.tx_bytes.get()));
             add("copies", stats.sum(|c| c.copies.get()));
             add("segments", stats.sum(|c| c.segments.get()));
+            add("rx_checksums", stats.sum(|c| c.rx_checksums.get()));
             add("tx_checksums", stats.sum(|c| c.tx_checksums.get()));
             add("rx_missed", stats.sum(|c| c.rx_missed.get()));
             add("rx_multicast", stats.sum(|c| c.rx_multicast.get()));

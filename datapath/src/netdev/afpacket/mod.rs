@@ -93,6 +93,15 @@ fn open_socket(name: &str) -> Result<OwnedFd, NetdevError> {
         .map_err(|errno| os(name, "open a packet socket")(errno.into()))
 }
 
+/// Lets an interface take frames for every address, for as long as the socket returned is open.
+pub(super) fn promiscuous(name: &str, ifindex: u32) -> Result<OwnedFd, NetdevError> {
+    let socket = open_socket(name)?;
+    let ifindex = c_int::try_from(ifindex).unwrap_or(c_int::MAX);
+    sys::set_promiscuous(socket.as_fd(), ifindex)
+        .map_err(os(name, "set the interface promiscuous"))?;
+    Ok(socket)
+}
+
 fn check_ethernet(name: &str, ifindex: c_int, socket: &OwnedFd) -> Result<(), NetdevError> {
     sys::bind(socket.as_fd(), ifindex, 0).map_err(os(name, "bind to the interface"))?;
     let (_, link_type) = sys::bound_to(socket.as_fd()).map_err(os(name, "getsockname"))?;

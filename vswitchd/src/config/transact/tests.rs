@@ -190,9 +190,12 @@ fn settings_that_contradict_each_other_are_refused() {
         ("rxq-affinity=0:1,1:1", "port p: rxq-affinity names queue 1, but n_rxq=1 (allowed: 0-0)"),
         (
             "type=geneve",
-            "port p: type=geneve: this port type is not supported by this version (allowed: system, tap, internal, pcap, null, patch)",
+            "port p: type=geneve: this port type is not supported by this version (allowed: system, afxdp, tap, internal, pcap, null, patch)",
         ),
-        ("driver=afxdp", "port p: driver=afxdp: this driver is not supported by this version"),
+        (
+            "type=tap xdp-mode=native",
+            "port p: xdp-mode=native: does not fit type=tap (allowed: only with type=system or afxdp)",
+        ),
         ("ttl=64", "port p: ttl is not supported by this version"),
         ("tag=", "port p: tag=\"\": not a VLAN (allowed: 0-4095)"),
     ] {

@@ -47,6 +47,7 @@ impl Counts {
             ("multicast", sum(|c| &c.rx_multicast)),
             ("copies", sum(|c| &c.copies)),
             ("segments", sum(|c| &c.segments)),
+            ("rx_checksums", sum(|c| &c.rx_checksums)),
             ("tx_checksums", sum(|c| &c.tx_checksums)),
             ("tx_batches", sum(|c| &c.tx_batches)),
         ];

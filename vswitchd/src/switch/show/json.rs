@@ -5,8 +5,8 @@ use serde_json::{Map, Value as Json, json};
 use super::super::ports::{Device, LinkState};
 use super::super::{BridgeView, PortView, Switch};
 use super::counts::Counts;
-use crate::config::model::{DriverName, FailMode};
-use crate::config::{OfPort, PortSettings, PortType, peer_of};
+use crate::config::model::FailMode;
+use crate::config::{OfPort, peer_of};
 use crate::switch::{storm, vlan};
 
 /// The bridges of these names.
@@ -69,8 +69,11 @@ fn merged(mut first: Json, second: Json) -> Json {
 fn status(switch: &Switch, port: &PortView<'_>) -> Map<String, Json> {
     let netdev = switch.engine().netdev(port.state.no);
     let facts = netdev.map(|netdev| netdev.status()).unwrap_or_default();
-    let choice = port.state.link().and(driver_reason(&port.config.settings));
-    let choice = choice.map(|reason| ("driver_reason", reason.to_owned()));
+    let choice = match &port.state.device {
+        Device::Attached { reason, .. } => reason.clone(),
+        Device::Absent { .. } => None,
+    };
+    let choice = choice.map(|reason| ("driver_reason", reason));
     let peer = peer_of(&port.config.settings).map(|peer| ("peer", peer.to_owned()));
     facts
         .into_iter()
@@ -78,17 +81,6 @@ fn status(switch: &Switch, port: &PortView<'_>) -> Map<String, Json> {
         .chain(peer)
         .map(|(key, value)| (key.to_owned(), value.into()))
         .collect()
-}
-
-/// Why a `system` port has its driver.
-fn driver_reason(settings: &PortSettings) -> Option<&'static str> {
-    match (settings.port_type(), settings.driver) {
-        (PortType::System, None | Some(DriverName::Auto)) => {
-            Some("AF_PACKET serves every interface, and is the fastest driver of this version")
-        }
-        (PortType::System, Some(DriverName::Packet)) => Some("asked for by driver=packet"),
-        _ => None,
-    }
 }
 
 fn statistics(port: &PortView<'_>) -> Map<String, Json> {

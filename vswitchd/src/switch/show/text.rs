@@ -109,7 +109,7 @@ impl Row {
 fn choice(settings: &PortSettings) -> Option<&'static str> {
     match (settings.port_type(), settings.driver) {
         (PortType::System, None | Some(DriverName::Auto)) => Some("auto"),
-        (PortType::System, Some(DriverName::Packet)) => Some("asked for"),
+        (PortType::System, Some(DriverName::Packet | DriverName::AfXdp)) => Some("asked for"),
         _ => None,
     }
 }

@@ -1,0 +1,241 @@
+//! The system calls of AF_XDP sockets and of BPF, as safe functions.
+//!
+//! # Invariants
+//! - **I1** An option's or a request's structure lives through the call, its length is told, and for
+//!   what the kernel writes all bits are values.
+//! - **I2** Pointers inside a BPF request are to live objects of the calling function, as large as the
+//!   kernel expects of that request.
+//! - **I3** The region registered as UMEM stays mapped as long as the socket is open: who opens it
+//!   keeps the memory. The kernel writes only to chunks whose addresses it finds in the fill ring,
+//!   and those are lent (`frame::loan`).
+//! - **I4** A descriptor that a BPF request returns is fresh and nobody else's.
+//!
+//! # References
+//! Documentation/networking/af_xdp.rst, bpf(2), linux/if_xdp.h.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use libc::{c_int, socklen_t};
+
+use super::abi::{self, Insn};
+use crate::frame::{Region, SMALL_CHUNK};
+
+/// `SOL_XDP`.
+const SOL_XDP: c_int = 283;
+
+/// Makes the region the socket's UMEM; `metadata_len` bytes in front of sent data may hold requests.
+pub(super) fn register_umem(
+    fd: BorrowedFd<'_>,
+    region: Region,
+    metadata_len: usize,
+) -> io::Result<()> {
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let request = libc::xdp_umem_reg {
+        addr: region.address as u64,
+        len: region.len as u64,
+        chunk_size: number(SMALL_CHUNK),
+        headroom: 0,
+        flags: if metadata_len > 0 { libc::XDP_UMEM_TX_METADATA_LEN } else { 0 },
+        tx_metadata_len: number(metadata_len),
+    };
+    // I3 for what the kernel does afterwards.
+    set(fd, libc::XDP_UMEM_REG, &request)
+}
+
+/// Gives a ring its size, entries.
+pub(super) fn set_ring_size(fd: BorrowedFd<'_>, option: c_int, n: u32) -> io::Result<()> {
+    set(fd, option, &n)
+}
+
+/// Lets a call send so many frames.
+pub(super) fn set_tx_budget(fd: BorrowedFd<'_>, n: u32) -> io::Result<()> {
+    set(fd, abi::MAX_TX_SKB_BUDGET, &n)
+}
+
+/// Where the rings' words and entries are in their mappings.
+pub(super) fn mmap_offsets(fd: BorrowedFd<'_>) -> io::Result<libc::xdp_mmap_offsets> {
+    let none = || libc::xdp_ring_offset { producer: 0, consumer: 0, desc: 0, flags: 0 };
+    let zero = libc::xdp_mmap_offsets { rx: none(), tx: none(), fr: none(), cr: none() };
+    get(fd, libc::XDP_MMAP_OFFSETS, zero)
+}
+
+/// What the kernel counts of a socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Statistics {
+    pub rx_dropped: u64,
+    pub rx_invalid_descs: u64,
+    pub tx_invalid_descs: u64,
+    pub rx_ring_full: u64,
+    pub rx_fill_ring_empty: u64,
+    pub tx_ring_empty: u64,
+}
+
+/// What the kernel has counted.
+pub(super) fn statistics(fd: BorrowedFd<'_>) -> io::Result<Statistics> {
+    let zero = libc::xdp_statistics {
+        rx_dropped: 0,
+        rx_invalid_descs: 0,
+        tx_invalid_descs: 0,
+        rx_ring_full: 0,
+        rx_fill_ring_empty_descs: 0,
+        tx_ring_empty_descs: 0,
+    };
+    let seen = get(fd, libc::XDP_STATISTICS, zero)?;
+    Ok(Statistics {
+        rx_dropped: seen.rx_dropped,
+        rx_invalid_descs: seen.rx_invalid_descs,
+        tx_invalid_descs: seen.tx_invalid_descs,
+        rx_ring_full: seen.rx_ring_full,
+        rx_fill_ring_empty: seen.rx_fill_ring_empty_descs,
+        tx_ring_empty: seen.tx_ring_empty_descs,
+    })
+}
+
+/// Whether the socket works without copies in the kernel.
+pub(super) fn is_zero_copy(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let options = get(fd, libc::XDP_OPTIONS, libc::xdp_options { flags: 0 })?;
+    Ok(options.flags & libc::XDP_OPTIONS_ZEROCOPY != 0)
+}
+
+/// Binds a socket to one queue of an interface.
+pub(super) fn bind(fd: BorrowedFd<'_>, ifindex: u32, queue: u32, flags: u16) -> io::Result<()> {
+    let address = libc::sockaddr_xdp {
+        sxdp_family: u16::try_from(libc::AF_XDP).unwrap_or(0),
+        sxdp_flags: flags,
+        sxdp_ifindex: ifindex,
+        sxdp_queue_id: queue,
+        sxdp_shared_umem_fd: 0,
+    };
+    let len = len_of::<libc::sockaddr_xdp>();
+    // SAFETY: I1.
+    done(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), len) })
+}
+
+/// Loads a program of type XDP.
+pub(super) fn load_program(insns: &[Insn], flags: u32) -> io::Result<OwnedFd> {
+    let mut request = abi::ProgLoad {
+        prog_type: abi::PROG_TYPE_XDP,
+        insn_cnt: u32::try_from(insns.len()).unwrap_or(u32::MAX),
+        insns: insns.as_ptr().addr() as u64,
+        license: c"MIT OR Apache-2.0".as_ptr().addr() as u64,
+        log_level: 0,
+        log_size: 0,
+        log_buf: 0,
+        kern_version: 0,
+        prog_flags: flags,
+        prog_name: *b"vswitch_xsk\0\0\0\0\0",
+        prog_ifindex: 0,
+        expected_attach_type: abi::ATTACH_TYPE_XDP,
+    };
+    bpf(abi::command::PROG_LOAD, &mut request).and_then(descriptor)
+}
+
+/// A map from queue numbers below `n` to sockets.
+pub(super) fn create_socket_map(n: u32) -> io::Result<OwnedFd> {
+    let mut request = abi::MapCreate {
+        map_type: abi::MAP_TYPE_XSKMAP,
+        key_size: 4,
+        value_size: 4,
+        max_entries: n,
+        map_flags: 0,
+    };
+    bpf(abi::command::MAP_CREATE, &mut request).and_then(descriptor)
+}
+
+/// Enters a socket for a queue.
+pub(super) fn put_socket(
+    map: BorrowedFd<'_>,
+    queue: u32,
+    socket: BorrowedFd<'_>,
+) -> io::Result<()> {
+    let value = socket.as_raw_fd();
+    let mut request = abi::MapUpdate {
+        map_fd: map.as_raw_fd().cast_unsigned(),
+        pad: 0,
+        key: (&raw const queue).addr() as u64,
+        value: (&raw const value).addr() as u64,
+        flags: 0,
+    };
+    bpf(abi::command::MAP_UPDATE_ELEM, &mut request).map(drop)
+}
+
+/// Attaches a program to an interface until the descriptor returned is closed.
+pub(super) fn attach(program: BorrowedFd<'_>, ifindex: u32, mode: u32) -> io::Result<OwnedFd> {
+    let mut request = abi::LinkCreate {
+        prog_fd: program.as_raw_fd().cast_unsigned(),
+        target_ifindex: ifindex,
+        attach_type: abi::ATTACH_TYPE_XDP,
+        flags: mode,
+    };
+    bpf(abi::command::LINK_CREATE, &mut request).and_then(descriptor)
+}
+
+/// The name of a loaded program.
+pub(super) fn program_name(id: u32) -> io::Result<String> {
+    let mut request = abi::GetFdById { id, next_id: 0, open_flags: 0 };
+    let fd = bpf(abi::command::PROG_GET_FD_BY_ID, &mut request).and_then(descriptor)?;
+    let mut info = abi::ProgInfo::default();
+    let mut request = abi::InfoByFd {
+        bpf_fd: fd.as_raw_fd().cast_unsigned(),
+        info_len: u32::try_from(size_of::<abi::ProgInfo>()).unwrap_or(0),
+        info: (&raw mut info).addr() as u64,
+    };
+    bpf(abi::command::OBJ_GET_INFO_BY_FD, &mut request)?;
+    let name: Vec<u8> = info.name.into_iter().take_while(|byte| *byte != 0).collect();
+    Ok(String::from_utf8_lossy(&name).into_owned())
+}
+
+/// How many receive queues an interface works with now, as its driver tells.
+pub(super) fn n_rx_queues(socket: BorrowedFd<'_>, name: &str) -> io::Result<u32> {
+    let mut channels = abi::Channels { cmd: abi::ETHTOOL_GCHANNELS, ..Default::default() };
+    // SAFETY: I1: all bits zero is a value of this plain structure.
+    let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
+        *to = from.cast_signed();
+    }
+    request.ifr_ifru.ifru_data = (&raw mut channels).cast();
+    // SAFETY: I1 and I2: the driver fills in a `struct ethtool_channels`.
+    done(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) })?;
+    Ok(channels.rx_count + channels.combined_count)
+}
+
+fn bpf<T>(command: c_int, request: &mut T) -> io::Result<c_int> {
+    let request = &raw mut *request;
+    // SAFETY: I1 and I2; bits of the union behind the part told are taken for zero.
+    let returned = unsafe { libc::syscall(libc::SYS_bpf, command, request, size_of::<T>()) };
+    if returned < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    c_int::try_from(returned).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+fn descriptor(number: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: I4.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+fn set<T>(fd: BorrowedFd<'_>, name: c_int, value: &T) -> io::Result<()> {
+    let (value, len) = ((&raw const *value).cast(), len_of::<T>());
+    // SAFETY: I1.
+    done(unsafe { libc::setsockopt(fd.as_raw_fd(), SOL_XDP, name, value, len) })
+}
+
+fn get<T>(fd: BorrowedFd<'_>, name: c_int, mut value: T) -> io::Result<T> {
+    let mut len = len_of::<T>();
+    let to = (&raw mut value).cast();
+    // SAFETY: I1: the kernel writes at most `len` bytes.
+    done(unsafe { libc::getsockopt(fd.as_raw_fd(), SOL_XDP, name, to, &raw mut len) })?;
+    Ok(value)
+}
+
+/// Size of a structure that the kernel is told of.
+fn len_of<T>() -> socklen_t {
+    socklen_t::try_from(size_of::<T>()).unwrap_or(0)
+}
+
+fn done(returned: c_int) -> io::Result<()> {
+    if returned < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
