@@ -8,6 +8,7 @@
 //! - A [`Message`] means the same in every version. A [`Codec`] turns it into the bytes of the version
 //!   that a connection agreed on, and back; each topic has a module with the value and its codecs.
 //! - Matches and fields are those of [`packet::flow`], so nothing is said twice about a field.
+//! - [`text`] is the language of `ovs-ofctl`, parsed and printed.
 //! - [`OfpError`] is the error of the protocol: what cannot be read gets the answer that Open vSwitch
 //!   gives, with the numbers of the version.
 
@@ -38,6 +39,7 @@ mod prop;
 pub mod raw;
 pub mod switch;
 pub mod table;
+pub mod text;
 pub mod version;
 mod wire;
 

@@ -184,8 +184,6 @@ pub enum OfAction {
     SetTunnel(u32),
     /// Set the tunnel key.
     SetTunnel64(u64),
-    /// Take a field away; means something for tunnel options.
-    DeleteField(FieldId),
     /// Look the packet up in a table, as if it came in by a port.
     Resubmit {
         /// [`OfPort::IN_PORT`]: the one that it came by.

@@ -51,7 +51,6 @@ const CLONE: u16 = 42;
 const CT_CLEAR: u16 = 43;
 const RESUBMIT_TABLE_CT: u16 = 44;
 const CHECK_PKT_LARGER: u16 = 49;
-const DELETE_FIELD: u16 = 50;
 
 /// No table: the one that the flow is in.
 const THIS_TABLE: u8 = 255;
@@ -176,7 +175,6 @@ fn decode_simple(subtype: u16, r: &mut Reader<'_>) -> Result<OfAction, OfpError>
             r.skip(r.len().min(6))?;
             OfAction::CheckPktLarger { len, dst }
         }
-        DELETE_FIELD => OfAction::DeleteField(set::read_field(r)?),
         _ => return Err(OfpError::BaBadVendorType),
     })
 }
@@ -282,12 +280,11 @@ fn encode_simple(action: &OfAction, w: &mut Writer) {
         OfAction::Resubmit { in_port, table, original } => {
             let subtype = match table {
                 _ if original => RESUBMIT_TABLE_CT,
-                Some(_) => RESUBMIT_TABLE,
-                None => RESUBMIT,
+                _ => RESUBMIT_TABLE,
             };
             nicira(w, subtype, |w| {
                 w.u16(in_port.0);
-                w.u8(table.unwrap_or(if original { THIS_TABLE } else { 0 }));
+                w.u8(table.unwrap_or(THIS_TABLE));
             });
         }
         OfAction::SetTunnel(id) => nicira(w, SET_TUNNEL, |w| {
@@ -320,9 +317,6 @@ fn encode_simple(action: &OfAction, w: &mut Writer) {
             w.u16(len);
             w.u16(dst.offset);
             oxm::write_header(w, dst.field, Numbers::Nxm, Mask::None);
-        }),
-        OfAction::DeleteField(field) => nicira(w, DELETE_FIELD, |w| {
-            oxm::write_header(w, field, Numbers::Nxm, Mask::None);
         }),
         OfAction::WriteMetadata { value, mask } => nicira(w, WRITE_METADATA, |w| {
             w.zeros(6);

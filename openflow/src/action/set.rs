@@ -189,6 +189,8 @@ fn encode_one_field(version: Version, action: &OfAction, w: &mut Writer) -> bool
             (FieldId::MplsLabel, label.into())
         }
         OfAction::SetMplsTc(tc) if version != Version::V10 => (FieldId::MplsTc, tc.into()),
+        OfAction::SetTunnel(id) if version != Version::V10 => (FieldId::TunId, id.into()),
+        OfAction::SetTunnel64(id) if version != Version::V10 => (FieldId::TunId, id.into()),
         _ => return false,
     };
     encode_set_field(version, SetField { field, value, mask: field.info().ones() }, w);

@@ -121,7 +121,8 @@ pub(crate) fn read_field(r: &mut Reader<'_>) -> Result<FieldId, OfpError> {
 /// Writes the header of a field that is not an option; `mask` says whether one follows.
 pub(crate) fn write_header(w: &mut Writer, field: FieldId, numbers: Numbers, mask: Mask) {
     let info = field.info();
-    let usable = |since: u8| numbers.wire() >= since;
+    // A second number that needs no version is an alias, which is understood but not written.
+    let usable = |since: u8| since > 0 && numbers.wire() >= since;
     let code = info.codes.iter().rev().find(|code| usable(code.since));
     let Some(code) = code.or(info.codes.first()) else { return };
     let masked = u8::from(mask == Mask::Follows);
@@ -161,11 +162,15 @@ pub(crate) fn write_entry(w: &mut Writer, field: FieldId, numbers: Numbers, bits
 }
 
 /// Whether a mask need not be written. What has fewer bits than its bytes is masked all the same, as
-/// Open vSwitch does, but for fields that have no masks and for two that it treats apart.
+/// Open vSwitch does, but for fields that have no masks and for a few that it treats apart.
 fn is_exact(field: FieldId, mask: u128) -> bool {
     let info = field.info();
     let whole = matches!(info.maskable, Maskable::Whole);
-    let exempt = whole || matches!(field, FieldId::VlanVid | FieldId::IpFrag);
+    let exempt = whole
+        || matches!(
+            field,
+            FieldId::VlanVid | FieldId::IpFrag | FieldId::TcpFlags | FieldId::Ipv6Label
+        );
     let ones = if exempt { info.ones() } else { all_ones(field) };
     mask & ones == ones
 }
