@@ -54,7 +54,7 @@ impl RoleMessage {
         let number = r.u32()?;
         if raw.form == Form::Nicira {
             // There, 0 is "other"; nothing says "no change".
-            let role = Role::from_number(number.checked_add(1).unwrap_or(u32::MAX))?;
+            let role = Role::from_number(number.saturating_add(1))?;
             return Ok(RoleMessage { role, generation_id: None });
         }
         let role = Role::from_number(number)?;
@@ -181,6 +181,10 @@ impl AsyncConfig {
 
     fn mask_mut(&mut self, number: u16) -> Option<&mut Option<u32>> {
         let kind = usize::from(number / 2);
-        if number % 2 == 0 { self.secondary.get_mut(kind) } else { self.primary.get_mut(kind) }
+        if number.is_multiple_of(2) {
+            self.secondary.get_mut(kind)
+        } else {
+            self.primary.get_mut(kind)
+        }
     }
 }

@@ -165,7 +165,7 @@ impl MeterMod {
         let (flags, id) = (MeterFlags(r.u16()?), MeterId(r.u32()?));
         let virtual_ids = MeterId::SLOWPATH..=MeterId::CONTROLLER;
         let ordinary = id.0 != 0 && id <= MeterId::MAX || virtual_ids.contains(&id);
-        if !ordinary && !(command == MeterCommand::Delete && id == MeterId::ALL) {
+        if !(ordinary || command == MeterCommand::Delete && id == MeterId::ALL) {
             return Err(OfpError::MmfInvalidMeter);
         }
         if command == MeterCommand::Delete {

@@ -88,7 +88,7 @@ fn decode_maps(r: &mut Reader<'_>) -> Result<Vec<TlvMap>, OfpError> {
         if map.index >= N_FIELDS {
             return Err(OfpError::NxttmfBadFieldIdx);
         }
-        if map.len > MAX_LEN || map.len % 4 != 0 {
+        if map.len > MAX_LEN || !map.len.is_multiple_of(4) {
             return Err(OfpError::NxttmfBadOptLen);
         }
         maps.push(map);

@@ -77,11 +77,14 @@ impl Header {
     }
 }
 
+/// The first message of a stream, and what follows it.
+pub type Split<'a> = (&'a [u8], &'a [u8]);
+
 /// Cuts the first message off a stream's bytes; `None` if it is not whole yet.
 ///
 /// # Errors
 /// As [`Header::parse`].
-pub fn split_message(stream: &[u8]) -> Result<Option<(&[u8], &[u8])>, FramingError> {
+pub fn split_message(stream: &[u8]) -> Result<Option<Split<'_>>, FramingError> {
     let header = Header::parse(stream)?;
     Ok(header.and_then(|header| stream.split_at_checked(header.len.into())))
 }

@@ -32,19 +32,19 @@ pub const MAX_ERROR_DATA_LEN: usize = 64;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Vendor {
     /// The specification.
-    OF,
+    Of,
     /// Nicira: Open vSwitch.
-    NX,
+    Nx,
     /// The Open Networking Foundation's extensions.
-    ONF,
+    Onf,
 }
 
 impl Vendor {
     const fn id(self) -> u32 {
         match self {
-            Vendor::OF => 0,
-            Vendor::NX => NX_VENDOR_ID,
-            Vendor::ONF => ONF_VENDOR_ID,
+            Vendor::Of => 0,
+            Vendor::Nx => NX_VENDOR_ID,
+            Vendor::Onf => ONF_VENDOR_ID,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! - A [`FlowMatch`] is both: the bits that a packet must have.
 //! - Each fact about a field stands in one row of a table ([`field`]); codecs, parsers and actions are
 //!   written against the row.
+//! - [`extract`] reads a frame into a key.
 //! - [`prereq`] says when a field means anything; [`tunnel`] holds the options of tunnel headers.
 //!
 //! # Invariants
@@ -14,7 +15,9 @@
 //! is a security hole, a false one costs speed. Whoever decides by a field adds it to the mask, and
 //! with it whatever made the field meaningful.
 
+pub mod extract;
 pub mod field;
+pub mod hash;
 pub mod place;
 pub mod prereq;
 pub mod tunnel;
@@ -33,3 +36,6 @@ pub use matching::FlowMatch;
 pub use prereq::Prereq;
 pub use tunnel::OptionSlot;
 pub use words::{WordSet, Words};
+
+#[cfg(test)]
+mod tests;

@@ -261,8 +261,8 @@ fields! {
         [NXM_NX_CT_TP_DST: NX 125];
 
     // Registers.
-    Reg0 = "reg0", 4 / 32, Bitwise, Hex, None, ReadWrite, (REGS + 0, 32, 32), [NXM_NX_REG0: NX 0];
-    Reg1 = "reg1", 4 / 32, Bitwise, Hex, None, ReadWrite, (REGS + 0, 0, 32), [NXM_NX_REG1: NX 1];
+    Reg0 = "reg0", 4 / 32, Bitwise, Hex, None, ReadWrite, (REGS, 32, 32), [NXM_NX_REG0: NX 0];
+    Reg1 = "reg1", 4 / 32, Bitwise, Hex, None, ReadWrite, (REGS, 0, 32), [NXM_NX_REG1: NX 1];
     Reg2 = "reg2", 4 / 32, Bitwise, Hex, None, ReadWrite, (REGS + 1, 32, 32), [NXM_NX_REG2: NX 2];
     Reg3 = "reg3", 4 / 32, Bitwise, Hex, None, ReadWrite, (REGS + 1, 0, 32), [NXM_NX_REG3: NX 3];
     Reg4 = "reg4", 4 / 32, Bitwise, Hex, None, ReadWrite, (REGS + 2, 32, 32), [NXM_NX_REG4: NX 4];
@@ -283,7 +283,7 @@ fields! {
         [NXM_NX_REG14: NX 14];
     Reg15 = "reg15", 4 / 32, Bitwise, Hex, None, ReadWrite, (REGS + 7, 0, 32),
         [NXM_NX_REG15: NX 15];
-    Xreg0 = "xreg0", 8 / 64, Bitwise, Hex, None, ReadWrite, (REGS + 0, 0, 64),
+    Xreg0 = "xreg0", 8 / 64, Bitwise, Hex, None, ReadWrite, (REGS, 0, 64),
         [OXM_OF_PKT_REG0: PKT_REG 0 since 4];
     Xreg1 = "xreg1", 8 / 64, Bitwise, Hex, None, ReadWrite, (REGS + 1, 0, 64),
         [OXM_OF_PKT_REG1: PKT_REG 1 since 4];
@@ -299,7 +299,7 @@ fields! {
         [OXM_OF_PKT_REG6: PKT_REG 6 since 4];
     Xreg7 = "xreg7", 8 / 64, Bitwise, Hex, None, ReadWrite, (REGS + 7, 0, 64),
         [OXM_OF_PKT_REG7: PKT_REG 7 since 4];
-    Xxreg0 = "xxreg0", 16 / 128, Bitwise, Hex, None, ReadWrite, (REGS + 0, 0, 128),
+    Xxreg0 = "xxreg0", 16 / 128, Bitwise, Hex, None, ReadWrite, (REGS, 0, 128),
         [NXM_NX_XXREG0: NX 111];
     Xxreg1 = "xxreg1", 16 / 128, Bitwise, Hex, None, ReadWrite, (REGS + 2, 0, 128),
         [NXM_NX_XXREG1: NX 112];
@@ -416,9 +416,9 @@ fields! {
         [NXOXM_NSH_SPI: NSH 4];
     NshSi = "nsh_si" | "nsi", 1 / 8, Whole, Decimal, Nsh, ReadWrite, (NSH, 0, 8),
         [NXOXM_NSH_SI: NSH 5];
-    NshC1 = "nsh_c1" | "nshc1", 4 / 32, Bitwise, Hex, Nsh, ReadWrite, (NSH_CONTEXT + 0, 32, 32),
+    NshC1 = "nsh_c1" | "nshc1", 4 / 32, Bitwise, Hex, Nsh, ReadWrite, (NSH_CONTEXT, 32, 32),
         [NXOXM_NSH_C1: NSH 6];
-    NshC2 = "nsh_c2" | "nshc2", 4 / 32, Bitwise, Hex, Nsh, ReadWrite, (NSH_CONTEXT + 0, 0, 32),
+    NshC2 = "nsh_c2" | "nshc2", 4 / 32, Bitwise, Hex, Nsh, ReadWrite, (NSH_CONTEXT, 0, 32),
         [NXOXM_NSH_C2: NSH 7];
     NshC3 = "nsh_c3" | "nshc3", 4 / 32, Bitwise, Hex, Nsh, ReadWrite, (NSH_CONTEXT + 1, 32, 32),
         [NXOXM_NSH_C3: NSH 8];

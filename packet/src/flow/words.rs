@@ -72,6 +72,14 @@ impl WordSet {
         WordSet(self.0 & !other.0)
     }
 
+    /// The set as bits: words 0 to 63, and 64 to 127.
+    #[must_use]
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the low half is asked for")]
+    pub const fn bits(self) -> [u64; 2] {
+        [self.0 as u64, (self.0 >> 64) as u64]
+    }
+
     /// Whether every word of `self` is in `other`.
     #[must_use]
     pub const fn is_within(self, other: WordSet) -> bool {
@@ -104,7 +112,8 @@ impl IntoIterator for WordSet {
     /// Ascending.
     #[inline]
     fn into_iter(self) -> WordIter {
-        WordIter { low: self.0 as u64, high: (self.0 >> 64) as u64 }
+        let [low, high] = self.bits();
+        WordIter { low, high }
     }
 }
 

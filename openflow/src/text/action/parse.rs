@@ -25,10 +25,10 @@ pub(in crate::text) fn parse_list(
         return Err(text.expected("actions that are not nested deeper"));
     }
     let items = text.items()?;
-    if let [only] = items[..] {
-        if only.whole.text == "drop" {
-            return Ok(Vec::new());
-        }
+    if let [only] = items[..]
+        && only.whole.text == "drop"
+    {
+        return Ok(Vec::new());
     }
     items.iter().map(|item| parse(item, depth)).collect()
 }
@@ -196,7 +196,7 @@ fn output_trunc(text: Piece<'_>) -> Result<OfAction, TextError> {
 fn bytes(piece: Piece<'_>) -> Result<Vec<u8>, TextError> {
     let expected = piece.expected("bytes of two hexadecimal digits, as in 01.ab");
     let digits: String = piece.text.chars().filter(|c| *c != '.').collect();
-    if digits.len() % 2 != 0 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if !digits.len().is_multiple_of(2) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(expected);
     }
     let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16);
