@@ -9,6 +9,7 @@
 #![deny(unsafe_code)]
 
 pub mod batch;
+pub mod cache;
 pub mod capture;
 pub mod clock;
 pub mod counter;

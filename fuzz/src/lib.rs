@@ -5,23 +5,38 @@
 
 use std::cell::RefCell;
 
+use datapath::cache::{Claim, FlowCache, Installed, Limits};
 use datapath::frame::{Frame, FrameMemory, FramePool};
 use datapath::netdev::TxCaps;
 use datapath::offload::{self, Limits, vnet};
+use datapath::snapshot::Version;
 use datapath::{DropReason, PortCounters};
+use openflow::flow::FlowCommand;
+use openflow::text::{actions_text, match_text, parse_actions, parse_flow, parse_match};
+use openflow::{Codec, Message, Version};
 use packet::arp::ArpMessage;
+use packet::flow::extract::{self, Depth, VlanLimit};
+use packet::flow::{FieldId, place};
 use packet::icmp::IcmpHeader;
 use packet::ipv4::Ipv4Header;
 use packet::ipv6::Ipv6Header;
 use packet::layers::{Layers, MAX_TAGS};
 use packet::tcp::TcpHeader;
 use packet::udp::UdpHeader;
+use packet::{FlowKey, FlowMask};
 
 /// A fuzz target: its name, which is also the folder of its seeds, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: &[Target] = &[("layers", layers), ("offload", offload)];
+pub const TARGETS: &[Target] = &[
+    ("flow", flow),
+    ("layers", layers),
+    ("offload", offload),
+    ("openflow_decode", openflow_decode),
+    ("openflow_oxm", openflow_oxm),
+    ("openflow_text", openflow_text),
+];
 
 /// The input is a frame. Offsets are within it, in order, and name headers that parse.
 pub fn layers(frame: &[u8]) {
@@ -41,6 +56,40 @@ pub fn layers(frame: &[u8]) {
     }
     assert_eq!(UdpHeader::parse(upper).is_some(), upper.len() >= 8);
     assert_eq!(IcmpHeader::parse(upper).is_some(), upper.len() >= 4);
+}
+
+/// The input is a choice of words and a frame. A frame that is read less deep gives part of the key;
+/// what a megaflow claims under a mask holds for the frame itself and for all that look the same.
+pub fn flow(input: &[u8]) {
+    let Some((choice, frame)) = input.split_first_chunk() else { return };
+    let choice = u64::from_be_bytes(*choice);
+    let [shallow, middle, key] = [Depth::L2, Depth::L3, Depth::L4].map(|depth| {
+        let mut key = FlowKey::EMPTY;
+        let offsets = extract::headers(frame, depth, VlanLimit::Two, &mut key);
+        let found = [offsets.mpls, offsets.l3, offsets.l4].into_iter().flatten();
+        assert!(found.clone().is_sorted() && found.max().is_none_or(|at| at <= frame.len()));
+        key
+    });
+    for part in [shallow, middle] {
+        assert!(part.iter().all(|(at, word)| key.word(at) == word));
+    }
+    let mut mask = FlowMask::EMPTY;
+    mask.add_words((0..place::N_WORDS).filter(|at| choice >> (at % 64) & 1 != 0).collect());
+    let mut cache = FlowCache::new(Limits::default(), choice);
+    let claim = Claim { key: &key, mask: &mask, version: Version(1), now_ns: 0 };
+    let installed = cache.megaflows.insert(claim, ()).map(Installed::id);
+    let mut other = key.clone();
+    for at in 0..place::N_WORDS {
+        other.put_word(at, key.word(at) & mask.word(at) | choice & !mask.word(at));
+    }
+    other.set(FieldId::InPortOxm, key.in_port().into());
+    for same in [&key, &other] {
+        assert_eq!(cache.lookup(same), installed.ok());
+    }
+    let at = usize::try_from(choice % 64).unwrap_or(0);
+    other.put_word(at, !other.word(at));
+    let differs = !mask.equal(&key, &other) || other.in_port() != key.in_port();
+    assert_eq!(cache.lookup(&other).is_none(), differs);
 }
 
 thread_local! {
@@ -80,5 +129,56 @@ fn finish(frame: Frame, pool: &mut FramePool) {
     match work.gso {
         Some(_) => assert!(drops == 1 || n_sent > 1 && n_bytes > len),
         None => assert_eq!((n_sent, n_bytes), (1, len)),
+    }
+}
+
+/// The input is a message, whose length is made right. What is understood can be written, unless it
+/// has become too long, and is then understood the same.
+pub fn openflow_decode(input: &[u8]) {
+    let mut message = input.to_vec();
+    let Ok(len) = u16::try_from(message.len()) else { return };
+    let Some(field) = message.get_mut(2..4) else { return };
+    field.copy_from_slice(&len.to_be_bytes());
+    let Some(version) = Version::from_wire(message[0]) else { return };
+    let codec = Codec::new(version);
+    let Ok(decoded) = codec.decode(&message) else { return };
+    let Ok(bytes) = codec.encode(decoded.xid, &decoded.message) else { return };
+    if let Ok(again) = codec.decode(&bytes) {
+        assert_eq!(codec.encode(again.xid, &again.message).as_ref(), Ok(&bytes));
+    }
+}
+
+/// The input is the fields of a match, in a FLOW_MOD of OpenFlow 1.3.
+pub fn openflow_oxm(input: &[u8]) {
+    let Ok(match_len) = u16::try_from(input.len() + 4) else { return };
+    let mut message = vec![4, 14, 0, 0, 0, 0, 0, 1];
+    message.resize(48, 0);
+    message.extend([0, 1]);
+    message.extend(match_len.to_be_bytes());
+    message.extend(input);
+    message.resize(message.len().next_multiple_of(8), 0);
+    openflow_decode(&message);
+}
+
+/// The input is a flow as `ovs-ofctl` takes it. What is understood is printed so that it is
+/// understood the same, and can be written in any version that can say it.
+pub fn openflow_text(input: &[u8]) {
+    let Ok(text) = core::str::from_utf8(input) else { return };
+    let flow = match parse_flow(FlowCommand::Add, text) {
+        Ok(flow) => flow,
+        Err(error) => {
+            assert!((1..=text.len() + 1).contains(&error.column), "{error}");
+            return;
+        }
+    };
+    let matching = match_text(&flow.matching, 0x8000);
+    assert_eq!(parse_match(&matching).as_ref(), Ok(&flow.matching), "{matching}");
+    let actions = actions_text(Version::V10, &flow.actions);
+    assert_eq!(parse_actions(&actions).as_ref(), Ok(&flow.actions), "{actions}");
+    let message = Message::FlowMod(Box::new(flow));
+    for version in Version::SPOKEN {
+        if let Ok(bytes) = Codec::new(version).encode(1, &message) {
+            openflow_decode(&bytes);
+        }
     }
 }

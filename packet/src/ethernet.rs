@@ -41,6 +41,14 @@ impl EtherType {
     pub const ARP: EtherType = EtherType(0x0806);
     /// Internet Protocol version 6 (RFC 2464).
     pub const IPV6: EtherType = EtherType(0x86dd);
+    /// Reverse ARP (RFC 903).
+    pub const RARP: EtherType = EtherType(0x8035);
+    /// MPLS, unicast (RFC 3032 §5).
+    pub const MPLS: EtherType = EtherType(0x8847);
+    /// MPLS with a label from upstream, multicast (RFC 5332 §3).
+    pub const MPLS_MULTICAST: EtherType = EtherType(0x8848);
+    /// Network service header (RFC 8300 §6).
+    pub const NSH: EtherType = EtherType(0x894f);
     /// A customer VLAN tag.
     pub const CTAG: EtherType = EtherType(TPID_CTAG);
     /// A service VLAN tag.
@@ -50,6 +58,12 @@ impl EtherType {
     #[must_use]
     pub const fn is_ip(self) -> bool {
         matches!(self, Self::IPV4 | Self::IPV6)
+    }
+
+    /// Whether a label stack follows.
+    #[must_use]
+    pub const fn is_mpls(self) -> bool {
+        matches!(self, Self::MPLS | Self::MPLS_MULTICAST)
     }
 
     /// Whether a VLAN tag follows.

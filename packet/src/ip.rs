@@ -12,6 +12,8 @@ pub struct IpProto(pub u8);
 impl IpProto {
     /// Internet Control Message Protocol (RFC 792).
     pub const ICMP: IpProto = IpProto(1);
+    /// Internet Group Management Protocol (RFC 9776).
+    pub const IGMP: IpProto = IpProto(2);
     /// Transmission Control Protocol (RFC 9293).
     pub const TCP: IpProto = IpProto(6);
     /// User Datagram Protocol (RFC 768).

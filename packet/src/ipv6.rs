@@ -40,11 +40,11 @@ pub const HEADER_LEN: usize = 40;
 /// have one or two; the bound keeps a forged chain from costing more than a packet is worth.
 pub const MAX_EXTENSIONS: usize = 8;
 
-const HOP_BY_HOP: u8 = 0;
-const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
-const AUTHENTICATION: u8 = 51;
-const DESTINATION_OPTIONS: u8 = 60;
+pub(crate) const HOP_BY_HOP: u8 = 0;
+pub(crate) const ROUTING: u8 = 43;
+pub(crate) const FRAGMENT: u8 = 44;
+pub(crate) const AUTHENTICATION: u8 = 51;
+pub(crate) const DESTINATION_OPTIONS: u8 = 60;
 
 /// An IPv6 header.
 #[derive(

@@ -18,6 +18,7 @@ pub mod checksum;
 pub mod crc32c;
 pub mod ethernet;
 pub mod filter;
+pub mod flow;
 pub mod icmp;
 pub mod ip;
 pub mod ipv4;
@@ -29,6 +30,7 @@ pub mod udp;
 pub mod vlan;
 
 pub use ethernet::EtherType;
+pub use flow::{FlowKey, FlowMask, FlowMatch};
 pub use ip::{Fragment, IpProto};
 pub use layers::Layers;
 pub use mac::MacAddr;

@@ -18,6 +18,10 @@ pub const TPID_CTAG: u16 = 0x8100;
 /// TPID of a service tag (IEEE 802.1Q-2018 table 9-1).
 pub const TPID_STAG: u16 = 0x88a8;
 
+/// The drop eligible bit's place in a TCI, where matches say that there is a tag at all (OpenFlow
+/// 1.5.1 §7.2.3.8, `OFPVID_PRESENT`).
+pub const TAG_PRESENT: u16 = 0x1000;
+
 /// A VLAN identifier, 12 bits.
 ///
 /// # Legal values

@@ -1,6 +1,10 @@
 //! The seeds of the fuzz targets, replayed on the stable toolchain.
 
+mod ovs;
+
 use std::path::PathBuf;
+
+use packet::flow::extract::{self, Depth, VlanLimit};
 
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
@@ -34,6 +38,23 @@ fn seeds_reach_beyond_the_first_check() {
         let parts = seed.split_first_chunk();
         parts.is_some_and(|(header, frame)| datapath::offload::vnet::parse(header, frame).is_ok())
     };
+    let is_message = |seed: &&Vec<u8>| {
+        let version = openflow::Version::from_wire(seed[0]);
+        version.is_some_and(|version| openflow::Codec::new(version).decode(seed).is_ok())
+    };
+    let is_flow = |seed: &&Vec<u8>| {
+        let text = std::str::from_utf8(seed).unwrap_or_default();
+        openflow::text::parse_flow(openflow::flow::FlowCommand::Add, text).is_ok()
+    };
+    assert!(seeds("openflow_decode").iter().filter(is_message).count() >= 20);
+    assert!(seeds("openflow_text").iter().filter(is_flow).count() >= 20);
+    let has_l3 = |seed: &&Vec<u8>| {
+        let mut key = packet::FlowKey::EMPTY;
+        let (depth, limit) = (Depth::L4, VlanLimit::Two);
+        let offsets = extract::headers(seed.get(8..).unwrap_or_default(), depth, limit, &mut key);
+        offsets.l4.is_some() || key.nonzero().len() > 2
+    };
+    assert!(seeds("flow").iter().filter(has_l3).count() >= 12);
     assert!(seeds("layers").iter().filter(is_ip).count() >= 6);
     assert!(seeds("offload").iter().filter(is_accepted).count() >= 12);
 }

@@ -1,0 +1,100 @@
+//! The flow cache: which actions a packet gets, without asking the control plane.
+//!
+//! ```text
+//!                       few masks                 hit
+//!   FlowKey ─► FlowCache ────────► MegaflowTable ─────► FlowId ─► Megaflow: actions, statistics
+//!                   │                   ▲    │
+//!                   │ many masks        │    │ miss
+//!                   └────► Emc ─────────┘    └──► the control plane translates, and installs
+//! ```
+//!
+//! # Design
+//! A *megaflow* ([`Megaflow`]) is a key, the mask of what its translation looked at, and actions. The
+//! [`MegaflowTable`] finds the megaflow that a packet matches by *tuple space search*: one hash table
+//! per mask ([`subtable`]), tried in the order of their use. The search is per ingress port, since
+//! the port is in every mask: a port pays for its own masks only.
+//! The [`Emc`] remembers where the search of the very same key ended, which pays when a port has many
+//! masks.
+//!
+//! Actions are a type parameter: the cache neither reads nor runs them.
+//!
+//! # Invariants
+//! - **Sound.** What is installed is a claim of the control plane: every packet that looks the same
+//!   through the mask gets the same actions. The table never widens a claim. It may narrow one, that
+//!   is, install under a mask that looks at more.
+//! - **Bounded.** [`Limits`] caps masks per port, and flows. No traffic makes a look-up try more
+//!   subtables than the cap: beyond it a megaflow goes under a mask that is there and looks at more
+//!   ([`MegaflowTable::insert`]). New subtables rank last, so that an attacker's masks stand behind
+//!   those of honest traffic.
+//! - **Two megaflows of one port that match one packet** are both right about it. The first that is
+//!   found is taken.
+//! - A megaflow carries the version of the tables that it was translated from. Whether it is still
+//!   true is asked lazily, by who hits it, and by a sweep for those that nobody hits.
+//! - **Keys are deep enough.** A frame that was read less deep than a mask looks has zeros where the
+//!   mask expects headers, and would match megaflows of packets that have zeros there. Who looks a
+//!   key up has read it as deep as [`FlowCache::depth`] says at that moment: an installation in the
+//!   midst of a batch may ask for more than the keys behind it have.
+//! - A hit allocates nothing and takes no lock.
+//!
+//! # Thread-safety
+//! One poll thread owns a cache by `&mut`. Others ask for it through the thread's mailbox.
+
+mod emc;
+mod megaflow;
+mod port;
+mod sweep;
+mod table;
+mod values;
+
+pub mod subtable;
+
+#[cfg(test)]
+mod tests;
+
+use packet::FlowKey;
+use packet::flow::extract::Depth;
+
+pub use emc::Emc;
+pub use megaflow::{FlowId, FlowStats, Megaflow, Ufid};
+pub use sweep::{Sweep, Verdict};
+pub use table::{Claim, Installed, Limits, MegaflowTable, TableFull};
+
+/// From this many subtables of a port on, the exact-match cache is asked first: hashing a whole key
+/// costs about as much as looking into two of them.
+const EMC_FROM: usize = 3;
+
+/// The caches of one poll thread.
+pub struct FlowCache<A> {
+    emc: Emc,
+    /// The megaflows.
+    pub megaflows: MegaflowTable<A>,
+}
+
+impl<A> FlowCache<A> {
+    /// Empty caches. `seed` should be random: it keeps who sends packets from choosing collisions.
+    #[must_use]
+    pub fn new(limits: Limits, seed: u64) -> FlowCache<A> {
+        FlowCache { emc: Emc::new(seed), megaflows: MegaflowTable::new(limits, seed) }
+    }
+
+    /// The megaflow of a packet. The key must have been read as deep as [`FlowCache::depth`].
+    #[inline]
+    pub fn lookup(&mut self, key: &FlowKey) -> Option<FlowId> {
+        if self.megaflows.n_masks(key.in_port()) < EMC_FROM {
+            return self.megaflows.lookup(key);
+        }
+        let hash = self.emc.hash(key);
+        if let Some(id) = self.emc.lookup(hash, |id| self.megaflows.matches(id, key)) {
+            return Some(id);
+        }
+        let id = self.megaflows.lookup(key)?;
+        self.emc.insert(hash, id);
+        Some(id)
+    }
+
+    /// How deep frames must be read for the masks that are installed.
+    #[must_use]
+    pub const fn depth(&self) -> Depth {
+        self.megaflows.depth()
+    }
+}
