@@ -19,7 +19,7 @@
 //!
 //! # Invariants
 //! - **Sound**: any two keys that are equal under the mask that a look-up returned, given the same
-//!   table and version, find the same rule. A test compares with random keys.
+//!   table and version, find the same rule (though they may be told different masks for it).
 //! - Of rules with one priority that match one packet, any may be found (OpenFlow 1.5.1 §5.3 leaves
 //!   it open); the same one for all keys that are equal under the mask.
 //! - The set of masks that look-ups can return is bounded by the rules, not by the traffic: prefixes
@@ -63,6 +63,7 @@ pub struct Classifier<T> {
     free: Vec<RuleId>,
     n_rules: usize,
     subtables: Vec<Option<Subtable>>,
+    free_places: Vec<Place>,
     by_mask: HashTable<Place>,
     /// Highest priority first.
     order: BTreeSet<(Reverse<Priority>, Place)>,
@@ -81,6 +82,7 @@ impl<T> Classifier<T> {
             free: Vec::new(),
             n_rules: 0,
             subtables: Vec::new(),
+            free_places: Vec::new(),
             by_mask: HashTable::new(),
             order: BTreeSet::new(),
             prefixes: TRACKED.map(|tracked| PrefixSet::new(tracked, seed)),
@@ -169,6 +171,7 @@ impl<T> Classifier<T> {
         self.reorder(place, before, after);
         if is_empty {
             self.subtables[place.index()] = None;
+            self.free_places.push(place);
             if let Ok(entry) = self.by_mask.find_entry(hash, |other| *other == place) {
                 entry.remove();
             }
@@ -199,13 +202,11 @@ impl<T> Classifier<T> {
         if let Some(place) = self.find_place(mask) {
             return place;
         }
-        let free = self.subtables.iter().position(Option::is_none);
-        let at = free.unwrap_or(self.subtables.len());
-        if at == self.subtables.len() {
+        let place = self.free_places.pop().unwrap_or_else(|| {
             self.subtables.push(None);
-        }
-        self.subtables[at] = Some(Subtable::new(mask.clone(), self.seed));
-        let place = Place::new(at);
+            Place::new(self.subtables.len() - 1)
+        });
+        self.subtables[place.index()] = Some(Subtable::new(mask.clone(), self.seed));
         let (subtables, seed) = (&self.subtables, self.seed);
         let rehash = |place: &Place| {
             let subtable = subtables.get(place.index()).and_then(Option::as_ref);
