@@ -54,6 +54,19 @@ fn the_linux_bridge_delivers_every_frame_where_it_belongs() {
 }
 
 #[test]
+fn by_af_xdp_every_frame_is_delivered_too() {
+    let lab = Lab::new();
+    let hosts = [1, 2].map(|_| lab.host(PortKind::AfXdp, &[]));
+    let [tx, rx] = hosts.each_ref().map(|host| format!("{}/afxdp:{DEV}", host.ns.name()));
+    let load = ["--both-ways", "--macs", "10", "--rate", "10k", "--count", N_FRAMES];
+    let report = report(&[&["--tx", &tx, "--rx", &rx][..], &load].concat());
+    for way in [0, 1] {
+        assert_whole(stream(&report, 0, way), 2000);
+    }
+    assert_conserved(&lab.daemon);
+}
+
+#[test]
 fn by_taps_every_frame_is_delivered_too() {
     let ns = Netns::new("taps");
     ns.ip(&["link", "add", BRIDGE, "type", "bridge"]);

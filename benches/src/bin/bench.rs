@@ -96,6 +96,8 @@ enum Case {
     Generator,
     /// TCP and round trips between hosts on veth.
     Tcp,
+    /// TCP and round trips between hosts on veth, by AF_XDP ports.
+    Afxdp,
     /// TCP and round trips between hosts on TAPs.
     Tap,
     /// CPU time and first ping of an idle switch.
@@ -117,6 +119,7 @@ impl Case {
             Case::Allocs => "allocs",
             Case::Instructions { .. } => "instructions",
             Case::Tcp => "tcp",
+            Case::Afxdp => "afxdp",
             Case::Tap => "tap",
             Case::Idle => "idle",
             Case::Memory => "memory",
@@ -133,6 +136,7 @@ impl Case {
             Case::Memory,
             Case::Idle,
             Case::Tcp,
+            Case::Afxdp,
             Case::Tap,
             Case::Engine { pairs: engine::PAIRS.to_vec() },
             Case::Capture,
@@ -162,6 +166,7 @@ impl Case {
                 instructions::run(options, mode, baseline)
             }
             Case::Tcp => hosts::run(options, Attach::System),
+            Case::Afxdp => hosts::run(options, Attach::AfXdp),
             Case::Tap => hosts::run(options, Attach::Tap),
             Case::Idle => footprint::idle(options),
             Case::Memory => footprint::memory(options),

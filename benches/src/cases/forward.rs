@@ -16,27 +16,50 @@ use crate::lab::{HOST_IF, Lab};
 use crate::packages::{IP, OVS};
 use crate::pktgen::search::LimitedBy;
 use crate::pktgen::{cli::Cli, run};
-use crate::record::{Report, Steal, n_cpus};
+use crate::record::{Bar, Report, Steal, n_cpus};
 use crate::stats::{Summary, cell};
 use crate::switch::{Attach, Build, Daemon, LinuxBridge, Ovs, OvsConfig, Switch};
 use crate::table::Table;
 
 const N_FLOWS: &str = "1000";
 const N_MACS: &str = "100";
+/// What AF_XDP ports must give, over Open vSwitch's.
+const WANTED: f64 = 1.2;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 enum Contestant {
     Ours,
+    OursAfXdp,
     LinuxBridge,
     Ovs,
+    OvsAfXdp,
+}
+
+impl Contestant {
+    fn attach(self) -> Attach {
+        match self {
+            Contestant::OursAfXdp | Contestant::OvsAfXdp => Attach::AfXdp,
+            Contestant::Ours | Contestant::LinuxBridge | Contestant::Ovs => Attach::System,
+        }
+    }
+
+    /// Ours with ports of the same kind.
+    fn ours(self) -> Contestant {
+        match self.attach() {
+            Attach::AfXdp => Contestant::OursAfXdp,
+            Attach::System | Attach::Tap => Contestant::Ours,
+        }
+    }
 }
 
 impl fmt::Display for Contestant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Contestant::Ours => "vswitchd",
+            Contestant::OursAfXdp => "vswitchd, afxdp",
             Contestant::LinuxBridge => "Linux bridge",
             Contestant::Ovs => "OVS as packaged",
+            Contestant::OvsAfXdp => "OVS as packaged, afxdp",
         })
     }
 }
@@ -59,9 +82,9 @@ struct Sample {
 /// Not root, or something is missing.
 pub fn run(options: &Options) -> Result<Report> {
     options.require(&[IP], &[OVS])?;
-    let mut contestants = vec![Contestant::Ours, Contestant::LinuxBridge];
+    let mut contestants = vec![Contestant::Ours, Contestant::OursAfXdp, Contestant::LinuxBridge];
     if options.peers == Peers::Beside {
-        contestants.push(Contestant::Ovs);
+        contestants.extend([Contestant::Ovs, Contestant::OvsAfXdp]);
     }
     let (mut report, mut samples) = (Report::new("forward"), Vec::new());
     for round in 0..options.n_rounds {
@@ -80,16 +103,16 @@ pub fn run(options: &Options) -> Result<Report> {
 fn start(switch: Contestant, lab: &Lab, cpu: usize) -> Result<Box<dyn Switch>> {
     let netns = lab.switch.name.as_str();
     Ok(match switch {
-        Contestant::Ours => {
+        Contestant::Ours | Contestant::OursAfXdp => {
             let daemon = Daemon::start(Some(netns), &["--poll-cpus", &cpu.to_string()])?;
             daemon.add_bridge(&[])?;
             Box::new(daemon)
         }
         Contestant::LinuxBridge => Box::new(LinuxBridge::start(netns)?),
-        Contestant::Ovs => Box::new(Ovs::start(&OvsConfig {
+        Contestant::Ovs | Contestant::OvsAfXdp => Box::new(Ovs::start(&OvsConfig {
             build: Build::Plain,
             netns: Some(netns),
-            other_config: &[],
+            other_config: &[("pmd-cpu-mask", &format!("{:#x}", 1u64 << cpu))],
             bridge: &[],
         })?),
     })
@@ -100,7 +123,7 @@ fn measure(switch: Contestant, options: &Options) -> Result<Sample> {
     let running = start(switch, &lab, options.cpu)?;
     for host in 0..2 {
         let port = lab.wire(host)?;
-        running.add_port(&port, Attach::System)?;
+        running.add_port(&port, switch.attach())?;
         lab.switch.steer(&port, &options.rps)?;
     }
     let [tx, rx] =
@@ -153,7 +176,7 @@ fn tabulate(report: &mut Report, samples: &[Sample], contestants: &[Contestant])
     for &switch in contestants {
         let mut cells = vec![switch.to_string()];
         for read in reads {
-            let ratio = Summary::of_ratios(&rounds(Contestant::Ours, read), &rounds(switch, read));
+            let ratio = Summary::of_ratios(&rounds(switch.ours(), read), &rounds(switch, read));
             cells.extend([cell(Summary::of_rounds(&rounds(switch, read))), cell(ratio)]);
         }
         let shown = |read: fn(&Sample) -> f64| cell(Summary::of_rounds(&rounds(switch, read)));
@@ -163,4 +186,8 @@ fn tabulate(report: &mut Report, samples: &[Sample], contestants: &[Contestant])
         table.row(cells);
     }
     report.tables.push(table);
+    let of = |switch| rounds(switch, |sample| sample.overrun_mpps);
+    let ratio = Summary::of_ratios(&of(Contestant::OursAfXdp), &of(Contestant::OvsAfXdp));
+    let bar = |all: Summary| Bar::at_least("afxdp, overrun, × OVS afxdp", WANTED, all.median);
+    report.bars.extend(ratio.map(bar));
 }

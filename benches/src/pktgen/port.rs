@@ -12,12 +12,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use datapath::PortCounters;
 use datapath::netdev::afpacket::Packet;
+use datapath::netdev::afxdp::{AfXdp, AfXdpConfig};
 use datapath::netdev::null::Null;
 use datapath::netdev::pcap::{Pcap, PcapConfig, Play};
 use datapath::netdev::tap::{Tap, TapConfig};
 use datapath::netdev::{Netdev, NetdevError, Rxq, Txq};
+use datapath::{FrameMemory, PortCounters};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::wire::Wires;
@@ -30,6 +31,8 @@ const NETNS_DIR: &str = "/run/netns";
 pub enum Driver {
     /// An interface that exists, by packet sockets.
     Packet,
+    /// An interface that exists, by AF_XDP sockets.
+    AfXdp,
     /// A TAP that is made, or one that exists.
     Tap,
     /// A wire in memory, by its name.
@@ -40,8 +43,9 @@ pub enum Driver {
     Null,
 }
 
-const DRIVERS: [(&str, Driver); 5] = [
+const DRIVERS: [(&str, Driver); 6] = [
     ("packet", Driver::Packet),
+    ("afxdp", Driver::AfXdp),
     ("tap", Driver::Tap),
     ("mem", Driver::Mem),
     ("pcap", Driver::Pcap),
@@ -123,15 +127,17 @@ pub struct Port {
 }
 
 impl Port {
-    /// Opens a port.
+    /// Opens a port whose frames are those of `memory`.
     ///
     /// # Errors
     /// There is no such namespace, interface or file, or the system refuses.
-    pub fn open(spec: &PortSpec, wires: &mut Wires) -> Result<Port> {
+    pub fn open(spec: &PortSpec, memory: &Arc<FrameMemory>, wires: &mut Wires) -> Result<Port> {
         // Such an error tells its cause itself.
         let tell = |error: NetdevError| anyhow!("{error}");
-        let mut open =
-            || device(spec, wires).and_then(|device| Port::of_device(spec, device)).map_err(tell);
+        let mut open = || {
+            let device = device(spec, memory, wires).map_err(tell)?;
+            Port::of_device(spec, device).map_err(tell)
+        };
         let opened = match &spec.netns {
             Some(netns) => inside(netns, open),
             None => open(),
@@ -155,9 +161,14 @@ impl Port {
     }
 }
 
-fn device(spec: &PortSpec, wires: &mut Wires) -> Result<Box<dyn Netdev>, NetdevError> {
+fn device(
+    spec: &PortSpec,
+    memory: &Arc<FrameMemory>,
+    wires: &mut Wires,
+) -> Result<Box<dyn Netdev>, NetdevError> {
     Ok(match spec.driver {
         Driver::Packet => Box::new(Packet::open(&spec.name, 1)?),
+        Driver::AfXdp => Box::new(AfXdp::open(&AfXdpConfig::new(&spec.name), memory)?),
         Driver::Tap => Box::new(Tap::open(&TapConfig::new(&spec.name))?),
         Driver::Mem => Box::new(wires.end(&spec.name)),
         Driver::Pcap => {
@@ -190,7 +201,7 @@ mod tests {
     #[test]
     fn words_name_ports() {
         for word in
-            ["packet:veth0", "h1/packet:eth0", "tap:t0", "mem:w", "pcap:/tmp/a:b.pcap", "null"]
+            ["packet:veth0", "h1/afxdp:eth0", "tap:t0", "mem:w", "pcap:/tmp/a:b.pcap", "null"]
         {
             assert_eq!(word.parse::<PortSpec>().unwrap().to_string(), word);
         }
@@ -212,7 +223,8 @@ mod tests {
     #[test]
     fn what_cannot_be_opened_is_named() {
         let error = |word: &str| {
-            let opened = Port::open(&word.parse().unwrap(), &mut Wires::default());
+            let memory = FrameMemory::new(1, 0).unwrap();
+            let opened = Port::open(&word.parse().unwrap(), &memory, &mut Wires::default());
             format!("{:#}", opened.err().expect("refused"))
         };
         let text = error("nowhere-at-all/packet:eth0");

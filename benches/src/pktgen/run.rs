@@ -62,9 +62,9 @@ pub fn run(cli: &Cli) -> Result<Report> {
     let large = usize::from(longest) + TAG_LEN > SizeClass::Small.room();
     let memory = FrameMemory::new(N_SMALL, if large { N_LARGE } else { N_LARGE_FOREIGN })?;
     let mut wires = Wires::default();
-    let near = Port::open(tx, &mut wires)?;
-    let far = Port::open(rx, &mut wires)?;
-    let watched = watched.iter().map(|spec| Port::open(spec, &mut wires));
+    let near = Port::open(tx, &memory, &mut wires)?;
+    let far = Port::open(rx, &memory, &mut wires)?;
+    let watched = watched.iter().map(|spec| Port::open(spec, &memory, &mut wires));
     let watched = watched.collect::<Result<Vec<_>>>()?;
     let loose = wires.loose().next();
     if let Some(name) = loose {

@@ -135,11 +135,7 @@ impl Daemon {
 
 impl Switch for Daemon {
     fn add_port(&self, name: &str, attach: Attach) -> Result<()> {
-        let kind = match attach {
-            Attach::System => "type=system",
-            Attach::Tap => "type=tap",
-        };
-        self.ofctl(&["add-port", BRIDGE, name, kind])?;
+        self.ofctl(&["add-port", BRIDGE, name, attach.key()])?;
         Ok(())
     }
 }

@@ -110,11 +110,7 @@ impl Joined {
 
 impl Switch for Joined {
     fn add_port(&self, name: &str, attach: Attach) -> Result<()> {
-        let kind = match attach {
-            Attach::System => "type=system",
-            Attach::Tap => "type=tap",
-        };
-        self.daemon.ofctl(&["add-port", self.next_side(), name, kind])?;
+        self.daemon.ofctl(&["add-port", self.next_side(), name, attach.key()])?;
         Ok(())
     }
 }

@@ -22,8 +22,21 @@ pub const BRIDGE: &str = "br0";
 pub enum Attach {
     /// To an existing interface.
     System,
+    /// To an existing interface, by AF_XDP.
+    AfXdp,
     /// The switch creates a TAP.
     Tap,
+}
+
+impl Attach {
+    /// The key that makes such a port, in the words of Open vSwitch.
+    fn key(self) -> &'static str {
+        match self {
+            Attach::System => "type=system",
+            Attach::AfXdp => "type=afxdp",
+            Attach::Tap => "type=tap",
+        }
+    }
 }
 
 /// A running switch with one bridge.

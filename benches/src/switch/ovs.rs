@@ -162,11 +162,7 @@ impl Ovs {
 
 impl Switch for Ovs {
     fn add_port(&self, name: &str, attach: Attach) -> Result<()> {
-        let kind = match attach {
-            Attach::System => "type=system",
-            Attach::Tap => "type=tap",
-        };
-        self.vsctl(&["add-port", BRIDGE, name, "--", "set", "interface", name, kind])?;
+        self.vsctl(&["add-port", BRIDGE, name, "--", "set", "interface", name, attach.key()])?;
         Ok(())
     }
 }
