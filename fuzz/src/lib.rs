@@ -5,23 +5,28 @@
 
 use std::cell::RefCell;
 
+use datapath::cache::{Claim, FlowCache, Installed, Limits};
 use datapath::frame::{Frame, FrameMemory, FramePool};
 use datapath::netdev::TxCaps;
 use datapath::offload::{self, Limits, vnet};
+use datapath::snapshot::Version;
 use datapath::{DropReason, PortCounters};
 use packet::arp::ArpMessage;
+use packet::flow::extract::{self, Depth, VlanLimit};
+use packet::flow::{FieldId, place};
 use packet::icmp::IcmpHeader;
 use packet::ipv4::Ipv4Header;
 use packet::ipv6::Ipv6Header;
 use packet::layers::{Layers, MAX_TAGS};
 use packet::tcp::TcpHeader;
 use packet::udp::UdpHeader;
+use packet::{FlowKey, FlowMask};
 
 /// A fuzz target: its name, which is also the folder of its seeds, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: &[Target] = &[("layers", layers), ("offload", offload)];
+pub const TARGETS: &[Target] = &[("flow", flow), ("layers", layers), ("offload", offload)];
 
 /// The input is a frame. Offsets are within it, in order, and name headers that parse.
 pub fn layers(frame: &[u8]) {
@@ -41,6 +46,40 @@ pub fn layers(frame: &[u8]) {
     }
     assert_eq!(UdpHeader::parse(upper).is_some(), upper.len() >= 8);
     assert_eq!(IcmpHeader::parse(upper).is_some(), upper.len() >= 4);
+}
+
+/// The input is a choice of words and a frame. A frame that is read less deep gives part of the key;
+/// what a megaflow claims under a mask holds for the frame itself and for all that look the same.
+pub fn flow(input: &[u8]) {
+    let Some((choice, frame)) = input.split_first_chunk() else { return };
+    let choice = u64::from_be_bytes(*choice);
+    let [shallow, middle, key] = [Depth::L2, Depth::L3, Depth::L4].map(|depth| {
+        let mut key = FlowKey::EMPTY;
+        let offsets = extract::headers(frame, depth, VlanLimit::Two, &mut key);
+        let found = [offsets.mpls, offsets.l3, offsets.l4].into_iter().flatten();
+        assert!(found.clone().is_sorted() && found.max().is_none_or(|at| at <= frame.len()));
+        key
+    });
+    for part in [shallow, middle] {
+        assert!(part.iter().all(|(at, word)| key.word(at) == word));
+    }
+    let mut mask = FlowMask::EMPTY;
+    mask.add_words((0..place::N_WORDS).filter(|at| choice >> (at % 64) & 1 != 0).collect());
+    let mut cache = FlowCache::new(Limits::default(), choice);
+    let claim = Claim { key: &key, mask: &mask, version: Version(1), now_ns: 0 };
+    let installed = cache.megaflows.insert(claim, ()).map(Installed::id);
+    let mut other = key.clone();
+    for at in 0..place::N_WORDS {
+        other.put_word(at, key.word(at) & mask.word(at) | choice & !mask.word(at));
+    }
+    other.set(FieldId::InPortOxm, key.in_port().into());
+    for same in [&key, &other] {
+        assert_eq!(cache.lookup(same), installed.ok());
+    }
+    let at = usize::try_from(choice % 64).unwrap_or(0);
+    other.put_word(at, !other.word(at));
+    let differs = !mask.equal(&key, &other) || other.in_port() != key.in_port();
+    assert_eq!(cache.lookup(&other).is_none(), differs);
 }
 
 thread_local! {

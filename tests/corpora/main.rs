@@ -1,6 +1,10 @@
 //! The seeds of the fuzz targets, replayed on the stable toolchain.
 
+mod ovs;
+
 use std::path::PathBuf;
+
+use packet::flow::extract::{self, Depth, VlanLimit};
 
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
@@ -34,6 +38,13 @@ fn seeds_reach_beyond_the_first_check() {
         let parts = seed.split_first_chunk();
         parts.is_some_and(|(header, frame)| datapath::offload::vnet::parse(header, frame).is_ok())
     };
+    let has_l3 = |seed: &&Vec<u8>| {
+        let mut key = packet::FlowKey::EMPTY;
+        let (depth, limit) = (Depth::L4, VlanLimit::Two);
+        let offsets = extract::headers(seed.get(8..).unwrap_or_default(), depth, limit, &mut key);
+        offsets.l4.is_some() || key.nonzero().len() > 2
+    };
+    assert!(seeds("flow").iter().filter(has_l3).count() >= 12);
     assert!(seeds("layers").iter().filter(is_ip).count() >= 6);
     assert!(seeds("offload").iter().filter(is_accepted).count() >= 12);
 }

@@ -8,5 +8,6 @@ pub mod config;
 pub mod daemon;
 pub mod log;
 pub mod netlink;
+pub mod ofproto;
 pub mod rpc;
 pub mod switch;

@@ -82,7 +82,7 @@ impl FlowMatch {
     /// Whether what it demands of a field can be: the field's prerequisite is among its demands.
     #[must_use]
     pub fn allows(&self, field: FieldId) -> bool {
-        field.info().prereq.holds(&self.key)
+        field.info().prereq.is_demanded(self)
     }
 
     /// Whether some key has the bits of both.

@@ -36,3 +36,6 @@ pub use matching::FlowMatch;
 pub use prereq::Prereq;
 pub use tunnel::OptionSlot;
 pub use words::{WordSet, Words};
+
+#[cfg(test)]
+mod tests;

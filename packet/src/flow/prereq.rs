@@ -2,8 +2,8 @@
 //!
 //! # Design
 //! A prerequisite is a question to a key. It is asked of a packet's key (may this action write the
-//! field?) and of a match, whose key is zero where its mask is (may this field be matched?): the same
-//! question, since a match that leaves the EtherType open has none.
+//! field?) and of a match (may this field be matched?), whose key is zero where its mask is: a match
+//! that leaves the EtherType open has none.
 //! Who asked it of a packet must remember what he looked at: [`Prereq::fields`].
 //!
 //! # References
@@ -11,6 +11,7 @@
 
 use super::field::FieldId;
 use super::key::FlowKey;
+use super::matching::FlowMatch;
 use crate::{EtherType, IpProto};
 
 /// What must be so for a field to be there.
@@ -50,7 +51,7 @@ pub enum Prereq {
     NdSolicit,
     /// Neighbour advertisement.
     NdAdvert,
-    /// An IP packet that the connection tracker has seen.
+    /// A connection that the tracker knows.
     Ct,
 }
 
@@ -59,8 +60,29 @@ pub const ND_SOLICIT: u8 = 135;
 /// ICMPv6 type of a neighbour advertisement (RFC 4861 §4.4).
 pub const ND_ADVERT: u8 = 136;
 
+/// `ct_state`: new, established, or in the direction of replies. A packet of a connection has one.
+const CT_VALID: u128 = 0x0b;
+/// `ct_state`: those, and related, and either translation of addresses.
+const CT_IMPLIES_VALID: u128 = 0xcf;
+/// `ct_state`: what the tracker could make nothing of.
+const CT_INVALID: u128 = 0x10;
+/// `ct_state`: the tracker has seen it.
+const CT_TRACKED: u128 = 0x20;
+
 impl Prereq {
-    /// Whether it is so.
+    /// Whether a match demands it. A match may demand a connection in one way more than a packet shows
+    /// one: tracked, and not invalid.
+    #[must_use]
+    pub fn is_demanded(self, by: &FlowMatch) -> bool {
+        if self != Prereq::Ct {
+            return self.holds(by.key());
+        }
+        let [state, mask] = [by.key().get(FieldId::CtState), by.mask().get(FieldId::CtState)];
+        let is_sane = state & CT_TRACKED != 0 && mask & CT_INVALID != 0 && state & CT_INVALID == 0;
+        state & CT_IMPLIES_VALID != 0 || is_sane
+    }
+
+    /// Whether it is so of a packet.
     #[must_use]
     pub fn holds(self, key: &FlowKey) -> bool {
         let ethertype = key.eth_type();
@@ -88,7 +110,7 @@ impl Prereq {
             Prereq::Nd => nd(ND_SOLICIT) || nd(ND_ADVERT),
             Prereq::NdSolicit => nd(ND_SOLICIT),
             Prereq::NdAdvert => nd(ND_ADVERT),
-            Prereq::Ct => key.get(FieldId::CtNwProto) != 0 && ethertype.is_ip(),
+            Prereq::Ct => key.get(FieldId::CtState) & CT_VALID != 0,
         }
     }
 
@@ -96,7 +118,7 @@ impl Prereq {
     #[must_use]
     pub const fn fields(self) -> &'static [FieldId] {
         use FieldId::{
-            CtNwProto, EthType, Icmpv6Code, Icmpv6Type, IpFrag, IpProto, PacketType, VlanTci,
+            CtState, EthType, Icmpv6Code, Icmpv6Type, IpFrag, IpProto, PacketType, VlanTci,
         };
         match self {
             Prereq::None => &[],
@@ -111,7 +133,7 @@ impl Prereq {
             Prereq::Nd | Prereq::NdSolicit | Prereq::NdAdvert => {
                 &[EthType, IpProto, IpFrag, Icmpv6Type, Icmpv6Code]
             }
-            Prereq::Ct => &[EthType, CtNwProto],
+            Prereq::Ct => &[CtState],
         }
     }
 }

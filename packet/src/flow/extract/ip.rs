@@ -1,6 +1,6 @@
 //! IPv4 and IPv6 headers into a key.
 
-use super::{MAX_EXTENSIONS, MAX_PADDING};
+use super::MAX_EXTENSIONS;
 use crate::flow::key::{FRAG_ANY, FRAG_LATER, FlowKey};
 use crate::flow::place;
 use crate::ipv4::MIN_HEADER_LEN;
@@ -18,12 +18,6 @@ pub(super) struct IpHeader {
     pub is_later: bool,
 }
 
-/// The end that a header claims, if the claim is to be trusted.
-fn end(claimed: usize, packet: &[u8]) -> Option<usize> {
-    let padding = packet.len().checked_sub(claimed)?;
-    (padding <= MAX_PADDING).then_some(claimed)
-}
-
 /// `IP` of a key, but for the flow label.
 fn word(proto: u8, tos: u8, ttl: u8, frag: u8) -> u64 {
     u32::from_be_bytes([proto, tos, ttl, frag]).into()
@@ -36,8 +30,8 @@ pub(super) fn v4(packet: &[u8], key: &mut FlowKey) -> Option<IpHeader> {
     let header = packet.first_chunk::<MIN_HEADER_LEN>()?;
     let [ihl, tos, l0, l1, _, _, f0, f1, ttl, proto, _, _, rest @ ..] = *header;
     let l4 = usize::from(ihl & 0xf) * 4;
-    let end = end(u16::from_be_bytes([l0, l1]).into(), packet)?;
-    if l4 < MIN_HEADER_LEN || l4 > end {
+    let end = usize::from(u16::from_be_bytes([l0, l1]));
+    if l4 < MIN_HEADER_LEN || l4 > end || end > packet.len() {
         return None;
     }
     let is_later = f0 & 0x1f != 0 || f1 != 0;
@@ -56,7 +50,8 @@ pub(super) fn v4(packet: &[u8], key: &mut FlowKey) -> Option<IpHeader> {
 pub(super) fn v6(packet: &[u8], key: &mut FlowKey) -> Option<IpHeader> {
     let header = packet.first_chunk::<HEADER_LEN>()?;
     let [v0, v1, v2, v3, l0, l1, next, hops, addresses @ ..] = header;
-    let end = end(HEADER_LEN + usize::from(u16::from_be_bytes([*l0, *l1])), packet)?;
+    let end = HEADER_LEN + usize::from(u16::from_be_bytes([*l0, *l1]));
+    let own = packet.get(..end)?;
     let first = u32::from_be_bytes([*v0, *v1, *v2, *v3]);
     let (words, _) = addresses.as_chunks::<8>();
     for (at, word) in (place::IPV6_SRC..).zip(words) {
@@ -64,7 +59,7 @@ pub(super) fn v6(packet: &[u8], key: &mut FlowKey) -> Option<IpHeader> {
     }
     let label = u64::from(first & 0xf_ffff) << 32;
     key.put_word(place::IP, label);
-    let chain = walk(&packet[..end], *next)?;
+    let chain = walk(own, *next)?;
     let [_, tos, ..] = (first >> 4).to_be_bytes();
     key.put_word(place::IP, label | word(chain.proto, tos, *hops, chain.frag));
     let is_later = chain.frag & FRAG_LATER != 0;

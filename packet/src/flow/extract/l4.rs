@@ -39,6 +39,10 @@ pub(super) fn read(proto: u8, segment: &[u8], key: &mut FlowKey) {
 fn tcp(segment: &[u8], key: &mut FlowKey) {
     let Some(header) = segment.first_chunk::<{ tcp::MIN_HEADER_LEN }>() else { return };
     let [s0, s1, d0, d1, .., f0, f1, _, _, _, _, _, _] = *header;
+    let len = usize::from(f0 >> 4) * 4;
+    if !(tcp::MIN_HEADER_LEN..=segment.len()).contains(&len) {
+        return;
+    }
     let flags = u16::from_be_bytes([f0, f1]) & 0xfff;
     key.put_word(
         place::L4,

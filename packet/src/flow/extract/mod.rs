@@ -9,11 +9,11 @@
 //! Which lies are believed is part of the contract, because the same frame must look the same to every
 //! table and to whoever compares this switch with Open vSwitch. It does as Open vSwitch's
 //! `flow_extract`:
-//! - An IP header counts only if the lengths that it claims fit the frame, with at most
-//!   [`MAX_PADDING`] bytes behind; otherwise there is an EtherType and nothing of layer 3.
+//! - An IP header counts only if the lengths that it claims fit the frame; otherwise there is an
+//!   EtherType and nothing of layer 3. What lies behind the end that it claims is padding.
 //! - A later fragment has no layer 4. A first fragment has. The protocol of a later IPv6 fragment is
 //!   that of the fragment header, since nobody knows what follows.
-//! - A layer 4 header counts only if its fixed part is whole.
+//! - A layer 4 header counts only if its fixed part is whole, and that of TCP with its options.
 //! - Below 0x600 the EtherType is a length: LLC with SNAP names the type, otherwise it is
 //!   [`TYPE_NONE`].
 //! - IP below an MPLS label stack is not looked at.
@@ -43,10 +43,6 @@ pub use crate::ipv6::MAX_EXTENSIONS;
 
 /// The EtherType of a frame that has a length in its place, and no SNAP header that names one.
 pub const TYPE_NONE: EtherType = EtherType(0x05ff);
-
-/// Most bytes between the end that an IP header claims and the frame's: more means that the claim is
-/// no claim to trust.
-pub const MAX_PADDING: usize = 255;
 
 /// Labels that a key holds.
 pub const MAX_LABELS: usize = 3;

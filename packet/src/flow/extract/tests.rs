@@ -165,7 +165,7 @@ fn oracle_v4(packet: &[u8], key: &mut FlowKey) {
     patched.iter_mut().take(1).for_each(|byte| *byte = *byte & 0xf | 0x40);
     let Ok(ip) = Ipv4HeaderSlice::from_slice(&patched) else { return };
     let end = usize::from(ip.total_len());
-    if end < ip.slice().len() || end > packet.len() || packet.len() - end > 255 {
+    if end < ip.slice().len() || end > packet.len() {
         return;
     }
     key.set(FieldId::Ipv4Src, u32::from_be_bytes(ip.source()).into());
@@ -188,7 +188,7 @@ fn oracle_v6(packet: &[u8], key: &mut FlowKey) -> Option<()> {
     patched.iter_mut().take(1).for_each(|byte| *byte = *byte & 0xf | 0x60);
     let ip = Ipv6HeaderSlice::from_slice(&patched).ok()?;
     let end = 40 + usize::from(ip.payload_length());
-    if end > packet.len() || packet.len() - end > 255 {
+    if end > packet.len() {
         return None;
     }
     key.set(FieldId::Ipv6Src, u128::from_be_bytes(ip.source()));
@@ -253,9 +253,7 @@ fn oracle_arp(packet: &[u8], key: &mut FlowKey) {
 fn oracle_l4(proto: u8, segment: &[u8], key: &mut FlowKey) {
     let (src, dst) = match proto {
         6 => {
-            let mut patched = segment.to_vec();
-            patched.iter_mut().skip(12).take(1).for_each(|byte| *byte = *byte & 0xf | 0x50);
-            let Ok(tcp) = TcpHeaderSlice::from_slice(&patched) else { return };
+            let Ok(tcp) = TcpHeaderSlice::from_slice(segment) else { return };
             let flags = [
                 tcp.fin(),
                 tcp.syn(),

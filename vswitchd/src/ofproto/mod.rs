@@ -1,0 +1,3 @@
+//! OpenFlow tables and what becomes of packets in them.
+
+pub mod classifier;
