@@ -11,8 +11,16 @@ use datapath::l2::vlan::PortVlan;
 use datapath::netdev::Netdev;
 use datapath::netdev::null::Null;
 use datapath::netdev::pcap::{Pcap, PcapConfig, Play};
+use datapath::pipeline::FlowConfig;
+use datapath::snapshot::Version;
+use datapath::upcall::{Caching, Dependencies, HandlerFactory};
 use datapath::view::{Bridge, Port, PortKind, PortStats, Program, Snapshot, VidSet};
-use datapath::{BridgeId, Clock, DropReason, Engine, EngineConfig, PortCounters, PortNo, Workers};
+use datapath::{
+    Actions, BridgeId, Clock, DropReason, Engine, EngineConfig, PortCounters, PortNo, Upcall,
+    UpcallHandler, UpcallOutcome, Workers,
+};
+use packet::FlowMask;
+use packet::flow::FieldId;
 
 const BRIDGE: BridgeId = BridgeId(0);
 /// Small frames: more than pools and buffers can hold at any moment.
@@ -72,11 +80,36 @@ impl Rig {
     /// # Errors
     /// A file cannot be played, or the engine cannot start.
     pub fn new(plugs: Vec<Plug>, max_entries: usize, workers: Workers) -> Result<Rig> {
+        Rig::build(plugs, max_entries, workers, None)
+    }
+
+    /// A bridge of two ports with flows: what one receives goes out by the other. A flow looks at these
+    /// fields.
+    ///
+    /// # Errors
+    /// As for [`Rig::new`].
+    pub fn with_flows(plugs: Vec<Plug>, fields: &[FieldId], workers: Workers) -> Result<Rig> {
+        let mut mask = FlowMask::EMPTY;
+        fields.iter().for_each(|field| mask.add_field(*field));
+        let make = move |_| Box::new(Cross { mask: mask.clone() }) as Box<dyn UpcallHandler>;
+        Rig::build(plugs, 1, workers, Some(Arc::new(make)))
+    }
+
+    fn build(
+        plugs: Vec<Plug>,
+        max_entries: usize,
+        workers: Workers,
+        handlers: Option<HandlerFactory>,
+    ) -> Result<Rig> {
         let clock = match workers {
             Workers::Inline => Clock::manual(),
             Workers::Threads(_) => Clock::real(),
         };
-        let config = EngineConfig { n_small: N_SMALL, n_large: N_LARGE, clock, workers };
+        let program = if handlers.is_some() { Program::Flows } else { Program::Normal };
+        // The clock may stand still: no rate of upcalls then gives any back.
+        let flows = FlowConfig { upcalls_per_port: u32::MAX, ..FlowConfig::default() };
+        let (n_small, n_large) = (N_SMALL, N_LARGE);
+        let config = EngineConfig { n_small, n_large, clock, workers, handlers, flows };
         let engine = Engine::new(config).context("engine")?;
         let fdb = Arc::new(Fdb::new(FdbConfig { max_entries, aging: AGING }));
         let mut rig = Rig { engine, fdb, stats: Vec::new() };
@@ -99,14 +132,18 @@ impl Rig {
         }
         let bridge = Bridge {
             id: BRIDGE,
-            program: Program::Normal,
+            program,
             fdb: rig.fdb.clone(),
             ports: ports.iter().flatten().map(|port| port.no).collect(),
             forward_bpdu: false,
             flood_vlans: VidSet::empty(),
             mirrors: None,
         };
-        rig.engine.publish(Snapshot { ports, bridges: vec![Some(Arc::new(bridge))] });
+        rig.engine.publish(Snapshot {
+            ports,
+            bridges: vec![Some(Arc::new(bridge))],
+            meters: Vec::new(),
+        });
         Ok(rig)
     }
 
@@ -135,10 +172,45 @@ impl Rig {
         self.fdb.stats().current
     }
 
+    /// Flows that are cached.
+    #[must_use]
+    pub fn n_flows(&mut self) -> usize {
+        let mut n = 0;
+        self.engine.dump_flows(|_, _| n += 1);
+        n
+    }
+
     /// What poll threads did.
     #[must_use]
     pub fn threads(&self) -> Vec<ThreadReport> {
         self.engine.threads()
+    }
+}
+
+/// Translates every packet of one port into an output by the other.
+struct Cross {
+    mask: FlowMask,
+}
+
+impl UpcallHandler for Cross {
+    fn refresh(&mut self) -> Version {
+        Version(1)
+    }
+
+    fn upcall(&mut self, upcall: &Upcall<'_>) -> UpcallOutcome {
+        let other = PortNo::new(upcall.port.get() ^ 1);
+        let drop = || Actions::drop(DropReason::PipelineDrop);
+        UpcallOutcome {
+            actions: other.map_or_else(drop, Actions::output),
+            mask: self.mask.clone(),
+            depends: Arc::default(),
+            counts: None,
+            caching: Caching::Install,
+        }
+    }
+
+    fn is_current(&self, _: &Dependencies, _: Version) -> bool {
+        true
     }
 }
 

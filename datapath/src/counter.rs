@@ -19,6 +19,11 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
+    /// Overwrites the value. Only the owning thread may call it.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     /// The value.
     #[must_use]
     pub fn get(&self) -> u64 {
@@ -30,7 +35,7 @@ impl Counter {
 ///
 /// # Invariants
 /// Over all ports and threads, when nothing is in flight:
-/// Σ`rx_packets` + Σ`copies` + Σ`segments` = Σ`tx_packets` + Σ drops.
+/// Σ`rx_packets` + Σ`injected` + Σ`copies` + Σ`segments` = Σ`tx_packets` + Σ`handed` + Σ drops.
 /// `rx_packets` counts each frame taken from the device, also one that the driver then drops.
 /// What the kernel lost before we saw it is `rx_missed`, outside the sum.
 #[derive(Debug, Default)]
@@ -48,6 +53,10 @@ pub struct PortCounters {
     pub copies: Counter,
     /// Frames added when this port's large segments were cut in software: segments − 1 each.
     pub segments: Counter,
+    /// Packets that the control plane made, as if this port had received them.
+    pub injected: Counter,
+    /// Packets received on this port, or copies of them, that were handed to the control plane.
+    pub handed: Counter,
     /// Frames whose checksum was finished in software for this output port.
     pub tx_checksums: Counter,
     /// Received frames whose unfinished checksum was found in their bytes.
@@ -58,21 +67,37 @@ pub struct PortCounters {
     pub rx_multicast: Counter,
     /// Batches handed to the device.
     pub tx_batches: Counter,
-    rx_drops: [Counter; N_DROP_REASONS],
-    tx_drops: [Counter; N_DROP_REASONS],
+    rx_drops: Drops,
+    tx_drops: Drops,
+}
+
+/// A counter per reason.
+#[derive(Debug)]
+struct Drops([Counter; N_DROP_REASONS]);
+
+impl Default for Drops {
+    fn default() -> Self {
+        Drops(core::array::from_fn(|_| Counter::default()))
+    }
+}
+
+impl Drops {
+    fn get(&self, reason: DropReason) -> Option<&Counter> {
+        self.0.get(reason as usize)
+    }
 }
 
 impl PortCounters {
     /// A frame received on this port was lost before it was queued for an output.
     pub fn drop_rx(&self, reason: DropReason, n: u64) {
-        if let Some(counter) = self.rx_drops.get(reason as usize) {
+        if let Some(counter) = self.rx_drops.get(reason) {
             counter.add(n);
         }
     }
 
     /// A frame queued for this output port was lost.
     pub fn drop_tx(&self, reason: DropReason, n: u64) {
-        if let Some(counter) = self.tx_drops.get(reason as usize) {
+        if let Some(counter) = self.tx_drops.get(reason) {
             counter.add(n);
         }
     }
@@ -80,12 +105,12 @@ impl PortCounters {
     /// Frames lost for `reason` on the receive side.
     #[must_use]
     pub fn rx_drops(&self, reason: DropReason) -> u64 {
-        self.rx_drops.get(reason as usize).map_or(0, Counter::get)
+        self.rx_drops.get(reason).map_or(0, Counter::get)
     }
 
     /// Frames lost for `reason` on the transmit side.
     #[must_use]
     pub fn tx_drops(&self, reason: DropReason) -> u64 {
-        self.tx_drops.get(reason as usize).map_or(0, Counter::get)
+        self.tx_drops.get(reason).map_or(0, Counter::get)
     }
 }

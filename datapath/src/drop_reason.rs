@@ -65,6 +65,44 @@ drop_reasons! {
     StormUnknown = "storm_unknown", "unicast to an unknown address above the port's storm-unknown";
     /// A multicast above the port's limit.
     StormMulticast = "storm_multicast", "multicast above the port's storm-multicast";
+    /// A flow says so: it has no actions.
+    PipelineDrop = "action_of_pipeline", "the flow that matches has no actions: it says to drop";
+    /// A bridge that an action names is gone.
+    BridgeNotFound = "action_bridge_not_found", "an action names a bridge that is not there";
+    /// Too many tables, groups or bridges within each other.
+    RecursionTooDeep = "action_recursion_too_deep", "the flow's actions nest too deep: a loop of tables, groups or patch ports";
+    /// Too many resubmissions for one packet.
+    TooManyResubmits = "action_too_many_resubmit", "the packet was resubmitted to tables too often";
+    /// Actions pushed too much onto the stack.
+    StackTooDeep = "action_stack_too_deep", "the flow's actions push too much onto the stack";
+    /// What a packet was to go on with after recirculation is gone.
+    NoRecircContext = "action_no_recirculation_context", "the state that a recirculated packet goes on with is gone";
+    /// Actions that need the packet recirculated twice over.
+    RecircConflict = "action_recirculation_conflict", "the flow's actions ask for two recirculations at once";
+    /// More MPLS labels than can be handled.
+    TooManyLabels = "action_too_many_mpls_labels", "the flow's actions push more MPLS labels than a packet may have";
+    /// Nothing can be done with a packet of this type.
+    UnsupportedPacketType = "action_unsupported_packet_type", "the flow's actions do not fit the type of the packet";
+    /// Reported congestion to a packet that cannot carry the report.
+    Congestion = "action_congestion", "the tunnel reported congestion, and the packet cannot carry the report";
+    /// The port is not to forward.
+    ForwardingDisabled = "action_forwarding_disabled", "the port is configured not to forward";
+    /// Time to live used up.
+    TtlExpired = "ttl_expired", "the packet's time to live is used up";
+    /// A group without a bucket that works.
+    NoLiveBucket = "no_live_bucket", "no bucket of the group is live: its watched ports are down";
+    /// Above a meter's rate.
+    Meter = "meter", "above the rate of a meter";
+    /// An action names a port that is not there.
+    InvalidPort = "invalid_port", "an action names a port that is not there";
+    /// Recirculated too often.
+    RecircError = "recirc_error", "the packet was recirculated too often";
+    /// A packet that no cached flow matches could not be translated.
+    UpcallError = "upcall_error", "no cached flow matches, and the packet could not be translated";
+    /// Too many packets that no cached flow matches.
+    UpcallLimit = "upcall_limit", "too many packets of the port, or of one batch, that no cached flow matches";
+    /// The control plane is behind with the packets that it asked for.
+    UserspaceError = "userspace_action_error", "the queue of packets for the control plane is full";
     /// The output port is down.
     TxPortDown = "tx_port_down", "the output port's interface is down";
     /// Larger than the output's MTU, and not to be segmented.

@@ -8,6 +8,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod action;
 pub mod batch;
 pub mod cache;
 pub mod capture;
@@ -18,12 +19,17 @@ pub mod engine;
 pub mod frame;
 pub mod ids;
 pub mod l2;
+pub mod meter;
 pub mod netdev;
 pub mod offload;
+pub mod pipeline;
 pub mod poll;
+pub mod rate;
 pub mod snapshot;
+pub mod upcall;
 pub mod view;
 
+pub use action::{Action, Actions};
 pub use batch::{Batch, MAX_BURST};
 pub use clock::Clock;
 pub use counter::{Counter, PortCounters};
@@ -31,3 +37,5 @@ pub use drop_reason::DropReason;
 pub use engine::{Engine, EngineConfig, Event, PollCpus, Workers};
 pub use frame::{Frame, FrameMemory, FramePool, SizeClass};
 pub use ids::{BridgeId, PortNo};
+pub use meter::{Meter, MeterId};
+pub use upcall::{Upcall, UpcallHandler, UpcallOutcome, UpcallReason};

@@ -14,6 +14,7 @@ use crate::l2::fdb::Fdb;
 use crate::l2::mirror::Mirrors;
 use crate::l2::storm::Storm;
 use crate::l2::vlan::PortVlan;
+use crate::meter::{Meter, MeterId};
 
 /// Most poll threads at any time.
 pub const MAX_POLL_THREADS: usize = 64;
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub ports: Vec<Option<Arc<Port>>>,
     /// By [`BridgeId`].
     pub bridges: Vec<Option<Arc<Bridge>>>,
+    /// By [`MeterId`].
+    pub meters: Vec<Option<Arc<Meter>>>,
 }
 
 impl Snapshot {
@@ -38,6 +41,12 @@ impl Snapshot {
     #[must_use]
     pub fn bridge(&self, id: BridgeId) -> Option<&Arc<Bridge>> {
         self.bridges.get(id.index())?.as_ref()
+    }
+
+    /// The meter, if it exists.
+    #[must_use]
+    pub fn meter(&self, id: MeterId) -> Option<&Arc<Meter>> {
+        self.meters.get(id.index())?.as_ref()
     }
 }
 
@@ -101,6 +110,8 @@ pub enum Program {
     Normal,
     /// Nothing matches: every frame is [`DropReason::NoFlow`](crate::DropReason::NoFlow).
     Drop,
+    /// Flows: what the cache knows, and the control plane where it does not.
+    Flows,
 }
 
 /// A set of VIDs, one bit each.
@@ -151,28 +162,31 @@ impl FromIterator<Vid> for VidSet {
     }
 }
 
-/// A port's counters, a block per poll thread, made when the thread first counts.
+/// A block of counters per poll thread, made when the thread first counts.
 #[derive(Debug)]
-pub struct PortStats(Box<[OnceLock<Box<PortCounters>>]>);
+pub struct PerThread<T>(Box<[OnceLock<Box<T>>]>);
 
-impl Default for PortStats {
+/// A port's counters.
+pub type PortStats = PerThread<PortCounters>;
+
+impl<T> Default for PerThread<T> {
     fn default() -> Self {
-        PortStats((0..MAX_POLL_THREADS).map(|_| OnceLock::new()).collect())
+        PerThread((0..MAX_POLL_THREADS).map(|_| OnceLock::new()).collect())
     }
 }
 
-impl PortStats {
+impl<T: Default> PerThread<T> {
     /// The block of one thread.
     ///
     /// # Panics
     /// `thread` is not below [`MAX_POLL_THREADS`]: thread numbers come from the engine alone.
     #[must_use]
-    pub fn of(&self, thread: usize) -> &PortCounters {
+    pub fn of(&self, thread: usize) -> &T {
         self.0[thread].get_or_init(Box::default)
     }
 
     /// The sum over all threads of what `read` takes from a block.
-    pub fn sum(&self, read: impl Fn(&PortCounters) -> u64) -> u64 {
+    pub fn sum(&self, read: impl Fn(&T) -> u64) -> u64 {
         self.0.iter().filter_map(OnceLock::get).map(|block| read(block)).sum()
     }
 }

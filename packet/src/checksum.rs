@@ -37,6 +37,12 @@ impl Sum {
         Sum(self.0 + word as u64)
     }
 
+    /// Adds another sum.
+    #[allow(clippy::should_implement_trait, reason = "a const fn beside its like")]
+    pub const fn add(self, other: Sum) -> Sum {
+        Sum(self.0 + other.0)
+    }
+
     /// Takes away one 16-bit word that was added: adds its complement (RFC 1624).
     pub const fn sub_u16(self, word: u16) -> Sum {
         self.add_u16(!word)

@@ -141,6 +141,26 @@ pub fn upper(packet: &[u8]) -> Option<Upper> {
     None
 }
 
+/// Whether a routing header has addresses left to visit: then the destination in the fixed header is
+/// not the last, and not the one that checksums cover (RFC 8200 §8.1).
+#[must_use]
+pub fn is_source_routed(packet: &[u8]) -> bool {
+    let Some(header) = Ipv6Header::parse(packet) else { return false };
+    let (mut next, mut rest) = (header.next_header, packet.get(HEADER_LEN..).unwrap_or(&[]));
+    for _ in 0..MAX_EXTENSIONS {
+        let Some(&[following, len, _, segments_left, ..]) = rest.first_chunk::<8>() else { break };
+        let len = match next {
+            ROUTING if segments_left > 0 => return true,
+            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS => (usize::from(len) + 1) * 8,
+            AUTHENTICATION => (usize::from(len) + 2) * 4,
+            FRAGMENT => 8,
+            _ => break,
+        };
+        (next, rest) = (following, rest.get(len..).unwrap_or(&[]));
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use etherparse::Ipv6HeaderSlice;
@@ -189,6 +209,17 @@ mod tests {
         assert_eq!(upper_of(&packet), Some((60, 48, Fragment::Later)));
         packet[42..44].copy_from_slice(&0x0008_u16.to_be_bytes());
         assert_eq!(upper_of(&packet), Some((60, 48, Fragment::Later)));
+    }
+
+    #[test]
+    fn a_routing_header_with_addresses_left_is_found() {
+        for (extensions, at) in [(&[(43, 2)][..], 43), (&[(0, 1), (51, 4), (60, 0), (43, 0)], 91)] {
+            let mut packet = chain(extensions, 6);
+            assert!(!is_source_routed(&packet));
+            packet[at] = 1;
+            assert!(is_source_routed(&packet), "{extensions:?}");
+            assert!(!is_source_routed(&packet[..at]));
+        }
     }
 
     #[test]

@@ -41,7 +41,13 @@ impl Rig {
 
     fn with_workers(store: Store, kernel: DummyKernel, workers: Workers) -> Rig {
         let clock = Clock::manual();
-        let engine = EngineConfig { n_small: 4096, n_large: 16, clock: clock.clone(), workers };
+        let engine = EngineConfig {
+            n_small: 4096,
+            n_large: 16,
+            clock: clock.clone(),
+            workers,
+            ..EngineConfig::default()
+        };
         let (opener, links) = (Box::new(kernel.clone()), Box::new(kernel.clone()));
         let parts = Parts { store, engine, poll_cpus: None, opener, links };
         let switch = Switch::new(parts).expect("the switch starts");

@@ -66,6 +66,8 @@ const EMC_FROM: usize = 3;
 /// The caches of one poll thread.
 pub struct FlowCache<A> {
     emc: Emc,
+    /// Look-ups that the exact-match cache has answered.
+    emc_hits: u64,
     /// The megaflows.
     pub megaflows: MegaflowTable<A>,
 }
@@ -74,7 +76,7 @@ impl<A> FlowCache<A> {
     /// Empty caches. `seed` should be random: it keeps who sends packets from choosing collisions.
     #[must_use]
     pub fn new(limits: Limits, seed: u64) -> FlowCache<A> {
-        FlowCache { emc: Emc::new(seed), megaflows: MegaflowTable::new(limits, seed) }
+        FlowCache { emc: Emc::new(seed), emc_hits: 0, megaflows: MegaflowTable::new(limits, seed) }
     }
 
     /// The megaflow of a packet. The key must have been read as deep as [`FlowCache::depth`].
@@ -85,11 +87,18 @@ impl<A> FlowCache<A> {
         }
         let hash = self.emc.hash(key);
         if let Some(id) = self.emc.lookup(hash, |id| self.megaflows.matches(id, key)) {
+            self.emc_hits += 1;
             return Some(id);
         }
         let id = self.megaflows.lookup(key)?;
         self.emc.insert(hash, id);
         Some(id)
+    }
+
+    /// Look-ups that the exact-match cache has answered.
+    #[must_use]
+    pub const fn emc_hits(&self) -> u64 {
+        self.emc_hits
     }
 
     /// How deep frames must be read for the masks that are installed.

@@ -37,6 +37,7 @@ fn claim<'a>(key: &'a FlowKey, mask: &'a FlowMask) -> Claim<'a> {
 }
 
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a few in a test")]
 enum Step {
     Insert(FlowKey, FlowMask),
     Look(FlowKey),

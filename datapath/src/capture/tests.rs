@@ -24,7 +24,7 @@ fn view(bridges: &[u16]) -> Snapshot {
             stats: Arc::default(),
         }))
     };
-    Snapshot { ports: (0..).zip(bridges).map(port).collect(), bridges: Vec::new() }
+    Snapshot { ports: (0..).zip(bridges).map(port).collect(), ..Snapshot::default() }
 }
 
 fn spec(scope: Scope) -> CaptureSpec {

@@ -21,25 +21,32 @@
 mod report;
 mod workers;
 
+use core::hash::BuildHasher;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, unbounded};
+use foldhash::fast::RandomState;
 
 pub use report::{RxqReport, ThreadReport};
 
+use crate::action::{Handed, UserspaceQueue};
+use crate::cache::Sweep;
 use crate::capture::{Capture, CaptureSpec, MAX_CAPTURES, Reader};
 use crate::clock::Clock;
 use crate::frame::{FrameMemory, MemoryError};
 use crate::ids::PortNo;
 use crate::netdev::{Netdev, NetdevError, Rxq};
+use crate::pipeline::{FlowConfig, FlowDump};
 use crate::poll::mailbox::Command;
+pub use crate::poll::mailbox::Injected;
 use crate::poll::rx::RxSlot;
 use crate::poll::stats::RxqStats;
 use crate::poll::thread::EventSender;
 use crate::poll::wake::Wake;
 use crate::snapshot::{Publisher, Version};
+use crate::upcall::HandlerFactory;
 use crate::view::{PortStats, Snapshot};
 use report::Usage;
 use workers::{Seed, Worker};
@@ -54,6 +61,10 @@ pub struct EngineConfig {
     pub clock: Clock,
     /// Who polls.
     pub workers: Workers,
+    /// Who translates packets that no cached flow matches; `None`: nobody.
+    pub handlers: Option<HandlerFactory>,
+    /// Bounds of the flow caches.
+    pub flows: FlowConfig,
 }
 
 impl Default for EngineConfig {
@@ -63,6 +74,8 @@ impl Default for EngineConfig {
             n_large: 2 * 1024,
             clock: Clock::real(),
             workers: Workers::Threads(PollCpus::One),
+            handlers: None,
+            flows: FlowConfig::default(),
         }
     }
 }
@@ -149,6 +162,7 @@ pub struct Engine {
     events: Receiver<Event>,
     event_wake: Arc<Wake>,
     captures: Vec<Capture>,
+    handed: Receiver<Handed>,
 }
 
 impl Engine {
@@ -159,18 +173,24 @@ impl Engine {
     pub fn new(config: EngineConfig) -> Result<Engine, EngineError> {
         let (sender, events) = unbounded();
         let event_wake = Arc::new(Wake::new()?);
+        let (userspace, handed) = UserspaceQueue::new(event_wake.clone());
         let seed = Seed {
             clock: config.clock,
             memory: FrameMemory::new(config.n_small, config.n_large)?,
             publisher: Publisher::new(Snapshot::default()),
             events: EventSender { sender, wake: event_wake.clone() },
+            handlers: config.handlers,
+            flows: config.flows,
+            userspace,
+            hash_seed: RandomState::default().hash_one(std::process::id()),
         };
         let workers = match config.workers {
             Workers::Inline => vec![Worker::inline(&seed)?],
             Workers::Threads(cpus) => workers::start(&seed, &cpus, &[])?,
         };
         let captures = Vec::new();
-        Ok(Engine { seed, workers, devices: BTreeMap::new(), events, event_wake, captures })
+        let devices = BTreeMap::new();
+        Ok(Engine { seed, workers, devices, events, event_wake, captures, handed })
     }
 
     /// The engine's clock.
@@ -192,7 +212,14 @@ impl Engine {
         &self.events
     }
 
-    /// Readable when events wait.
+    /// Packets that flows hand to the control plane, in order.
+    #[must_use]
+    pub fn handed(&self) -> &Receiver<Handed> {
+        self.event_wake.clear();
+        &self.handed
+    }
+
+    /// Readable when events or packets for the control plane wait.
     #[must_use]
     pub fn event_fd(&self) -> BorrowedFd<'_> {
         self.event_wake.as_fd()
@@ -286,11 +313,37 @@ impl Engine {
     /// Publishes a snapshot; when it returns, every worker acts by it.
     pub fn publish(&mut self, snapshot: Snapshot) -> Version {
         let version = self.seed.publisher.publish(snapshot);
+        self.sync();
+        self.hand_out();
+        version
+    }
+
+    /// Returns when every worker acts by the newest snapshot and the newest tables of its handler, and
+    /// has sent what it handled by older ones.
+    pub fn sync(&mut self) {
         for worker in &mut self.workers {
             worker.ask(Command::Sync);
         }
-        self.hand_out();
-        version
+    }
+
+    /// Forwards a packet as if a port had received it; when it returns, what came of it is sent.
+    pub fn inject(&mut self, packet: Injected) {
+        if let Some(worker) = self.workers.first_mut() {
+            worker.ask(|reply| Command::Inject(Box::new(packet), reply));
+        }
+    }
+
+    /// Shows the cached flows of every worker, with the worker's number.
+    pub fn dump_flows(&mut self, mut show: impl FnMut(usize, FlowDump)) {
+        for worker in &mut self.workers {
+            let mut cursor = Some(Sweep::default());
+            while let Some(at) = cursor {
+                let (flows, next) =
+                    worker.ask(|reply| Command::DumpFlows(at, reply)).unwrap_or_default();
+                flows.into_iter().for_each(|flow| show(worker.id, flow));
+                cursor = next;
+            }
+        }
     }
 
     /// The snapshot published last.

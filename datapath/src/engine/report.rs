@@ -34,6 +34,18 @@ pub struct ThreadReport {
     pub idle_cycles: u64,
     /// Times that it slept.
     pub sleeps: u64,
+    /// Look-ups of frames of bridges with flows.
+    pub flow_passes: u64,
+    /// Those that the exact-match cache answered.
+    pub emc_hits: u64,
+    /// Those that were answered otherwise.
+    pub megaflow_hits: u64,
+    /// Those whose packet was translated.
+    pub upcalls: u64,
+    /// Those whose packet was lost instead.
+    pub lost_upcalls: u64,
+    /// Frames that were looked up again.
+    pub recirculations: u64,
     /// Its receive queues.
     pub rxqs: Vec<RxqReport>,
 }
@@ -94,6 +106,12 @@ pub(super) fn thread(worker: &Worker, devices: &BTreeMap<PortNo, Device>) -> Thr
         busy_cycles: stats.busy_cycles.get(),
         idle_cycles: stats.idle_cycles.get(),
         sleeps: stats.sleeps.get(),
+        flow_passes: stats.flows.passes.get(),
+        emc_hits: stats.flows.emc_hits.get(),
+        megaflow_hits: stats.flows.megaflow_hits.get(),
+        upcalls: stats.flows.upcalls.get(),
+        lost_upcalls: stats.flows.lost_upcalls.get(),
+        recirculations: stats.flows.recirculations.get(),
         rxqs,
     }
 }

@@ -2,29 +2,45 @@
 
 use std::time::{Duration, Instant};
 
+use packet::FlowMatch;
+
 use super::*;
+use crate::action::Actions;
 use crate::counter::PortCounters;
 use crate::ids::BridgeId;
 use crate::l2::fdb::{Fdb, FdbConfig};
 use crate::l2::vlan::PortVlan;
 use crate::netdev::TxCaps;
 use crate::netdev::dummy::{Dummy, DummyHandle};
+use crate::pipeline::lab::Script;
 use crate::view::{Bridge, Port, PortKind, Program, VidSet};
 
 /// A bridge of dummy ports on an engine.
 struct Lab {
     engine: Engine,
     ports: Vec<(PortNo, DummyHandle, Arc<PortStats>)>,
+    program: Program,
 }
 
 impl Lab {
     fn new(workers: Workers, n_ports: u16, n_rxq: usize) -> Lab {
+        Lab::with_handlers(workers, (n_ports, n_rxq), None)
+    }
+
+    /// With handlers, a bridge with flows.
+    fn with_handlers(
+        workers: Workers,
+        (n_ports, n_rxq): (u16, usize),
+        handlers: Option<HandlerFactory>,
+    ) -> Lab {
+        let program = if handlers.is_some() { Program::Flows } else { Program::Normal };
         let clock = match workers {
             Workers::Inline => Clock::manual(),
             Workers::Threads(_) => Clock::real(),
         };
-        let config = EngineConfig { n_small: 4096, n_large: 64, clock, workers };
-        let mut lab = Lab { engine: Engine::new(config).unwrap(), ports: Vec::new() };
+        let flows = FlowConfig::default();
+        let config = EngineConfig { n_small: 4096, n_large: 64, clock, workers, handlers, flows };
+        let mut lab = Lab { engine: Engine::new(config).unwrap(), ports: Vec::new(), program };
         for no in (0..n_ports).filter_map(PortNo::new) {
             let (dummy, handle) = Dummy::new(n_rxq, TxCaps::default()).unwrap();
             let stats = Arc::<PortStats>::default();
@@ -55,14 +71,18 @@ impl Lab {
         let config = FdbConfig { max_entries: 100, aging: Duration::from_secs(300) };
         let bridge = Bridge {
             id,
-            program: Program::Normal,
+            program: self.program,
             fdb: Arc::new(Fdb::new(config)),
             ports: self.ports.iter().map(|(no, ..)| *no).collect(),
             forward_bpdu: false,
             flood_vlans: VidSet::empty(),
             mirrors: None,
         };
-        self.engine.publish(Snapshot { ports, bridges: vec![Some(Arc::new(bridge))] });
+        self.engine.publish(Snapshot {
+            ports,
+            bridges: vec![Some(Arc::new(bridge))],
+            meters: Vec::new(),
+        });
     }
 
     fn sum(&self, read: impl Fn(&PortCounters) -> u64) -> u64 {
@@ -223,6 +243,72 @@ fn removing_a_port_under_load_loses_nothing_elsewhere() {
     let reasons = crate::DropReason::ALL;
     let drops = lab.sum(|c| reasons.iter().map(|r| c.rx_drops(*r) + c.tx_drops(*r)).sum());
     assert_eq!(moved, lab.sum(|c| c.tx_packets.get()) + drops);
+}
+
+/// A bridge with flows, and its tables, which send everything to port 1.
+fn with_flows(workers: Workers) -> (Script, Lab) {
+    let script = Script::default();
+    to(&script, 1);
+    let handlers = {
+        let script = script.clone();
+        Arc::new(move |_| script.handler())
+    };
+    (script, Lab::with_handlers(workers, (3, 1), Some(handlers)))
+}
+
+fn to(script: &Script, no: u16) {
+    script.set(0, vec![(FlowMatch::ANY, Actions::output(PortNo::new(no).unwrap()))]);
+}
+
+#[test]
+fn after_a_barrier_no_packet_goes_by_the_old_tables() {
+    let (script, mut lab) = with_flows(Workers::Threads(PollCpus::Pinned(vec![0, 1])));
+    for n in 0..200u16 {
+        let at = 1 + n % 2;
+        to(&script, at);
+        lab.engine.sync();
+        lab.ports[0].1.inject(&frame(n)[..]);
+        lab.wait_sent(u64::from(n) + 1);
+        let sent = lab.ports[usize::from(at)].1.take_sent();
+        assert_eq!(sent.len(), 1, "{n}");
+    }
+}
+
+#[test]
+fn changes_under_load_lose_nothing() {
+    let (script, mut lab) = with_flows(Workers::Threads(PollCpus::One));
+    let far = lab.ports[0].1.clone();
+    let total = 20_000u16;
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..total).for_each(|n| far.inject(&frame(n)[..])));
+        for n in 0..100 {
+            to(&script, 1 + n % 2);
+            lab.engine.sync();
+        }
+    });
+    lab.wait_sent(u64::from(total));
+}
+
+#[test]
+fn an_injected_packet_is_counted_and_handled_as_asked() {
+    let (_, mut lab) = with_flows(Workers::Inline);
+    let in_port = lab.ports[0].0;
+    let bytes = frame(1);
+    let by_tables = Injected { in_port, bytes: bytes.clone(), actions: None };
+    lab.engine.inject(by_tables.clone());
+    let actions = Some(Actions::output(lab.ports[2].0));
+    lab.engine.inject(Injected { actions, ..by_tables });
+    for at in [1, 2] {
+        let sent = lab.ports[at].1.take_sent();
+        assert_eq!(sent.iter().map(|f| &f.bytes[..]).collect::<Vec<_>>(), [&bytes[..]]);
+    }
+    assert_eq!((lab.sum(|c| c.injected.get()), lab.sum(|c| c.tx_packets.get())), (2, 2));
+    let mut flows = Vec::new();
+    lab.engine.dump_flows(|thread, flow| flows.push((thread, flow.stats.packets)));
+    assert_eq!(flows, [(0, 1)]);
+    lab.engine.detach(in_port);
+    lab.engine.dump_flows(|_, _| panic!("the port is gone"));
+    assert_eq!(lab.engine.threads()[0].upcalls, 1);
 }
 
 #[test]

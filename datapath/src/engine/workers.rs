@@ -6,8 +6,11 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Sender, bounded};
 
 use super::{EngineError, PollCpus};
+use crate::action::UserspaceQueue;
 use crate::clock::Clock;
 use crate::frame::FrameMemory;
+use crate::pipeline::flows::FlowParts;
+use crate::pipeline::{FlowConfig, Flows};
 use crate::poll::PollThread;
 use crate::poll::cpu;
 use crate::poll::mailbox::{Command, Mailbox, mailbox};
@@ -15,6 +18,7 @@ use crate::poll::rx::RxSlot;
 use crate::poll::stats::ThreadStats;
 use crate::poll::thread::{EventSender, Parts};
 use crate::snapshot::Publisher;
+use crate::upcall::HandlerFactory;
 use crate::view::{MAX_POLL_THREADS, Snapshot};
 
 /// What every worker is made from.
@@ -23,6 +27,11 @@ pub(super) struct Seed {
     pub memory: Arc<FrameMemory>,
     pub publisher: Publisher<Snapshot>,
     pub events: EventSender,
+    pub handlers: Option<HandlerFactory>,
+    pub flows: FlowConfig,
+    pub userspace: UserspaceQueue,
+    /// Random: of hashes and of the names of flows.
+    pub hash_seed: u64,
 }
 
 enum Link {
@@ -117,6 +126,13 @@ fn build(
     stats: Arc<ThreadStats>,
 ) -> Result<(Mailbox, PollThread), EngineError> {
     let (mailbox, inbox) = mailbox()?;
+    let flows = Flows::new(FlowParts {
+        handler: seed.handlers.as_ref().map(|handlers| handlers(id)),
+        config: seed.flows,
+        userspace: seed.userspace.clone(),
+        stats: stats.flows.clone(),
+        seed: seed.hash_seed,
+    });
     let thread = PollThread::new(Parts {
         id,
         clock: seed.clock.clone(),
@@ -125,6 +141,7 @@ fn build(
         inbox,
         events: seed.events.clone(),
         stats,
+        flows,
     })?;
     Ok((mailbox, thread))
 }

@@ -7,36 +7,23 @@
 //! it, and a port without limits has none to ask. What is above the limit is dropped at the port that
 //! received it; its source has been learned.
 //!
-//! A [`Limit`] is a token bucket in the form of one number (GCRA, ITU-T I.371 annex A): the time at
-//! which the bucket will be full again. A frame that is let through moves that time on by the interval
-//! between two frames; a frame that would move it further than the burst ahead of now is refused, and
-//! moves nothing.
-//!
 //! # Thread-safety
-//! All poll threads share a port's limits; a frame that passes is one compare-and-swap, a frame that
-//! does not is one load.
-
-use std::sync::atomic::{AtomicU64, Ordering};
+//! All poll threads share a port's limits; a [`Bucket`] takes no lock.
 
 use crate::drop_reason::DropReason;
+use crate::rate::{Bucket, TICKS_PER_SECOND};
 
 /// Highest limit, frames per second.
 pub const MAX_PPS: u32 = 10_000_000;
 /// What may pass at once: what the limit lets pass in this part of a second, and one frame at least.
 pub const BURST_PER_SECOND: u32 = 10;
-/// Parts of a nanosecond that times are kept in: an interval is exact to 1/64 ns, and the clock wraps
-/// after nine years, at the price of one burst.
-const TICKS_PER_NS: u64 = 64;
 
 /// A rate that must not be exceeded.
 #[derive(Debug)]
 pub struct Limit {
     /// Between two frames, ticks.
     interval: u64,
-    /// How far ahead of now the bucket's time may be before a frame, ticks.
-    tolerance: u64,
-    /// When the bucket is full, ticks.
-    full_at: AtomicU64,
+    bucket: Bucket,
 }
 
 impl Limit {
@@ -44,30 +31,15 @@ impl Limit {
     #[must_use]
     pub fn new(pps: u32) -> Limit {
         let pps = pps.clamp(1, MAX_PPS);
-        let interval = 1_000_000_000 * TICKS_PER_NS / u64::from(pps);
+        let interval = TICKS_PER_SECOND / u64::from(pps);
         let burst = u64::from((pps / BURST_PER_SECOND).max(1));
-        Limit { interval, tolerance: interval * (burst - 1), full_at: AtomicU64::new(0) }
+        Limit { interval, bucket: Bucket::new(interval * burst) }
     }
 
     /// Whether one more frame may pass at `now_ns`.
     #[must_use]
     pub fn admits(&self, now_ns: u64) -> bool {
-        let now = now_ns.wrapping_mul(TICKS_PER_NS);
-        let mut full_at = self.full_at.load(Ordering::Relaxed);
-        loop {
-            let ahead = full_at.wrapping_sub(now);
-            // Threads' clocks differ by a round; a time far ahead is one that has passed.
-            let ahead = if ahead > u64::MAX / 2 { 0 } else { ahead };
-            if ahead > self.tolerance {
-                return false;
-            }
-            let next = now.wrapping_add(ahead).wrapping_add(self.interval);
-            let order = Ordering::Relaxed; // nothing else is published by it
-            match self.full_at.compare_exchange_weak(full_at, next, order, order) {
-                Ok(_) => return true,
-                Err(other) => full_at = other,
-            }
-        }
+        self.bucket.take(self.interval, now_ns)
     }
 }
 

@@ -10,9 +10,12 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::rx::RxSlot;
 use super::wake::Wake;
+use crate::action::Actions;
+use crate::cache::Sweep;
 use crate::capture::Tap;
 use crate::ids::PortNo;
 use crate::netdev::Txq;
+use crate::pipeline::FlowDump;
 use crate::view::PortStats;
 
 /// Commands that wait in a mailbox at most; posting to a full one waits.
@@ -32,8 +35,23 @@ pub enum Command {
     AddTap(Box<Tap>, Sender<()>),
     /// Take the newest snapshot, then answer.
     Sync(Sender<()>),
+    /// Forward a packet of the control plane, send what comes of it, then answer.
+    Inject(Box<Injected>, Sender<()>),
+    /// Show some cached flows; where to go on, or nothing at the end.
+    DumpFlows(Sweep, Sender<(Vec<FlowDump>, Option<Sweep>)>),
     /// Give back every receive queue and end.
     Stop(Sender<Vec<RxSlot>>),
+}
+
+/// A packet that the control plane has made.
+#[derive(Clone, Debug)]
+pub struct Injected {
+    /// The port that counts as having received it.
+    pub in_port: PortNo,
+    /// The frame.
+    pub bytes: Vec<u8>,
+    /// What is done; `None`: what the port's bridge does with whatever the port receives.
+    pub actions: Option<Actions>,
 }
 
 /// The control thread's end.

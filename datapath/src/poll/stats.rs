@@ -1,6 +1,9 @@
 //! What a poll thread counts of itself.
 
+use std::sync::Arc;
+
 use crate::counter::Counter;
+use crate::pipeline::FlowCounters;
 
 /// One writer, the poll thread; see [`Counter`].
 #[derive(Debug, Default)]
@@ -22,6 +25,8 @@ pub struct ThreadStats {
     pub tx_packets: Counter,
     /// Batches handed to devices.
     pub tx_batches: Counter,
+    /// What its flow stage counts.
+    pub flows: Arc<FlowCounters>,
 }
 
 /// What a poll thread counts of one receive queue.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 
 use super::cpu::cycles;
-use super::mailbox::{Command, Inbox};
+use super::mailbox::{Command, Inbox, Injected};
 use super::rx::RxSet;
 use super::stats::ThreadStats;
 use super::tx::TxBuffers;
@@ -15,13 +15,17 @@ use crate::clock::Clock;
 use crate::drop_reason::DropReason;
 use crate::engine::Event;
 use crate::frame::{FrameMemory, FramePool};
-use crate::l2::normal::{self, Hops, Stage};
+use crate::l2::normal::{Hops, Stage};
 use crate::netdev::RecvStatus;
+use crate::pipeline::{self, Flows};
 use crate::snapshot::Subscriber;
 use crate::view::Snapshot;
 
 /// Commands served between two rounds at most.
 const COMMANDS_PER_ROUND: usize = 8;
+
+/// How long a thread sleeps at most while it has flows to look after.
+const TEND_NS: u64 = 1_000_000_000;
 
 /// Where a thread reports what the control thread must know.
 #[derive(Clone)]
@@ -56,6 +60,8 @@ pub struct Parts {
     pub events: EventSender,
     /// What it counts.
     pub stats: Arc<ThreadStats>,
+    /// Its flow stage.
+    pub flows: Flows,
 }
 
 /// Whether a thread goes on.
@@ -78,6 +84,7 @@ pub struct PollThread {
     tx: TxBuffers,
     batch: Batch,
     hops: Hops,
+    flows: Flows,
 }
 
 impl PollThread {
@@ -99,6 +106,7 @@ impl PollThread {
             tx,
             batch: Batch::new(),
             hops: Hops::default(),
+            flows: parts.flows,
         })
     }
 
@@ -119,7 +127,7 @@ impl PollThread {
             }
             if !self.rx.any_active() && now_ns.saturating_sub(last_busy_ns) >= spin_ns {
                 self.stats.sleeps.add(1);
-                self.rx.look(None, now_ns);
+                self.rx.look(self.sleep_ns(), now_ns);
                 last_busy_ns = self.clock.now_ns();
                 let woken = cycles();
                 self.stats.idle_cycles.add(woken.wrapping_sub(since));
@@ -193,7 +201,8 @@ impl PollThread {
                 let (pool, hops) = (&mut self.pool, &mut self.hops);
                 let thread = self.id;
                 let mut stage = Stage { snapshot, thread, now_ns, now_s, pool, hops };
-                normal::forward(&mut stage, port, &mut self.batch, &mut self.tx);
+                let (flows, batch) = (&mut self.flows, &mut self.batch);
+                pipeline::forward(&mut stage, flows, port, batch, &mut self.tx);
             } else {
                 counters.drop_rx(DropReason::RxPortDown, self.batch.len() as u64);
                 self.pool.put_all(self.batch.drain(..));
@@ -214,9 +223,38 @@ impl PollThread {
         usize::try_from(n).unwrap_or(usize::MAX)
     }
 
+    /// How long it may sleep: for ever, if there are no flows to look after.
+    fn sleep_ns(&self) -> Option<u64> {
+        (!self.flows.is_empty()).then_some(TEND_NS)
+    }
+
+    /// Forwards a packet of the control plane, as if a port had received it.
+    fn inject(&mut self, packet: &Injected, now_ns: u64) {
+        let snapshot = self.view.value();
+        let Some(port) = snapshot.port(packet.in_port) else { return };
+        let counters = port.stats.of(self.id);
+        counters.injected.add(1);
+        let Some(frame) = self.pool.from_bytes(&packet.bytes) else {
+            return counters.drop_rx(DropReason::NoFrame, 1);
+        };
+        let mut batch = Batch::from_iter([frame]);
+        let now_s = u32::try_from(now_ns / 1_000_000_000).unwrap_or(u32::MAX);
+        let (thread, pool, hops) = (self.id, &mut self.pool, &mut self.hops);
+        let mut stage = Stage { snapshot, thread, now_ns, now_s, pool, hops };
+        let (flows, tx) = (&mut self.flows, &mut self.tx);
+        match &packet.actions {
+            Some(actions) => {
+                pipeline::execute(&mut stage, flows, (port, actions), &mut batch, tx);
+            }
+            None => pipeline::forward(&mut stage, flows, port, &mut batch, tx),
+        }
+        self.tx.flush(&mut self.pool);
+    }
+
     /// Takes the newest snapshot and serves commands.
     fn quiesce(&mut self, now_ns: u64) -> Flow {
         self.refresh();
+        self.flows.tend(now_ns);
         self.tx.forget_ended_captures();
         for _ in 0..COMMANDS_PER_ROUND {
             match self.inbox.receiver.try_recv() {
@@ -235,6 +273,7 @@ impl PollThread {
         if self.view.refresh() {
             self.tx.apply(self.view.value());
         }
+        self.flows.refresh();
     }
 
     /// Answers go to a channel whose reader may have given up: then nobody is interested.
@@ -248,6 +287,7 @@ impl PollThread {
             Command::RemovePort(port, reply) => {
                 self.rx.take_all(&mut self.pool, |slot| slot.port == port);
                 self.tx.remove(port);
+                self.flows.forget_port(port);
                 let _ = reply.send(());
             }
             Command::AddTap(tap, reply) => {
@@ -257,6 +297,15 @@ impl PollThread {
             Command::Sync(reply) => {
                 self.refresh();
                 let _ = reply.send(());
+            }
+            Command::Inject(packet, reply) => {
+                self.inject(&packet, now_ns);
+                let _ = reply.send(());
+            }
+            Command::DumpFlows(cursor, reply) => {
+                let mut flows = Vec::new();
+                let next = self.flows.dump(cursor, &mut flows);
+                let _ = reply.send((flows, next));
             }
             Command::Stop(reply) => {
                 let _ = reply.send(self.rx.take_all(&mut self.pool, |_| true));

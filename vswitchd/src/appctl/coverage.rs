@@ -78,7 +78,7 @@ impl Coverage {
         let mut totals: Totals = self.own.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
         let mut add = |name: &str, n: u64| *totals.entry(name.to_owned()).or_default() += n;
         for reason in DropReason::ALL {
-            add(&format!("drop_{}", reason.name()), 0);
+            add(&drop_name(*reason), 0);
         }
         for name in FDB_COUNTERS.iter().chain(&["netdev_received", "netdev_sent"]) {
             add(name, 0);
@@ -92,7 +92,7 @@ impl Coverage {
                 add("netdev_received", sum(|c| c.rx_packets.get()));
                 add("netdev_sent", sum(|c| c.tx_packets.get()));
                 for (_, reason, n) in port.drops() {
-                    add(&format!("drop_{}", reason.name()), n);
+                    add(&drop_name(reason), n);
                 }
             }
         }
@@ -119,6 +119,20 @@ impl Coverage {
             per_second(&self.minutes, N_PER_HOUR, Duration::from_secs(3600)),
         ]
     }
+}
+
+/// The counter of a reason. Open vSwitch counts what the datapath drops of itself under names of their
+/// own.
+fn drop_name(reason: DropReason) -> String {
+    let of_datapath = matches!(
+        reason,
+        DropReason::Meter
+            | DropReason::InvalidPort
+            | DropReason::RecircError
+            | DropReason::UpcallError
+            | DropReason::UserspaceError
+    );
+    format!("{}drop_{}", if of_datapath { "datapath_" } else { "" }, reason.name())
 }
 
 /// Counters of forwarding databases, under Open vSwitch's names.

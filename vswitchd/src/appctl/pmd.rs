@@ -2,7 +2,7 @@
 //!
 //! # Design
 //! Poll threads only count up; `pmd-stats-clear` remembers where they were. Frames of a bridge that
-//! does NORMAL pass no flow cache: they are shown as simple-match hits, which is what Open vSwitch
+//! only does NORMAL pass no flow cache: they are shown as simple-match hits, which is what Open vSwitch
 //! calls traffic of an input port with one flow for everything.
 
 use std::collections::HashMap;
@@ -34,7 +34,7 @@ impl Baseline {
         let Some((at, then)) = self.cleared.get(&thread.id) else {
             return (self.started_at, thread);
         };
-        let counters: [(&mut u64, u64); 7] = [
+        let counters: [(&mut u64, u64); 13] = [
             (&mut thread.packets, then.packets),
             (&mut thread.tx_packets, then.tx_packets),
             (&mut thread.tx_batches, then.tx_batches),
@@ -42,6 +42,12 @@ impl Baseline {
             (&mut thread.idle_rounds, then.idle_rounds),
             (&mut thread.busy_cycles, then.busy_cycles),
             (&mut thread.idle_cycles, then.idle_cycles),
+            (&mut thread.flow_passes, then.flow_passes),
+            (&mut thread.emc_hits, then.emc_hits),
+            (&mut thread.megaflow_hits, then.megaflow_hits),
+            (&mut thread.upcalls, then.upcalls),
+            (&mut thread.lost_upcalls, then.lost_upcalls),
+            (&mut thread.recirculations, then.recirculations),
         ];
         for (now, then) in counters {
             *now = now.saturating_sub(then);
@@ -109,12 +115,18 @@ fn stats(thread: &ThreadReport) -> String {
     let (idle, busy) = (thread.idle_cycles, thread.busy_cycles);
     let total = idle + busy;
     let mut text = format!(
-        "  packets received: {n}\n  packet recirculations: 0\n  \
+        "  packets received: {n}\n  packet recirculations: {}\n  \
          avg. datapath passes per packet: {:.2}\n  phwol hits: 0\n  mfex opt hits: 0\n  \
-         simple match hits: {n}\n  emc hits: 0\n  smc hits: 0\n  megaflow hits: 0\n  \
-         avg. subtable lookups per megaflow hit: 0.00\n  miss with success upcall: 0\n  \
-         miss with failed upcall: 0\n  avg. packets per output batch: {:.2}\n",
-        ratio(n, n),
+         simple match hits: {}\n  emc hits: {}\n  smc hits: 0\n  megaflow hits: {}\n  \
+         avg. subtable lookups per megaflow hit: 0.00\n  miss with success upcall: {}\n  \
+         miss with failed upcall: {}\n  avg. packets per output batch: {:.2}\n",
+        thread.recirculations,
+        ratio(passes(thread), n),
+        simple_hits(thread),
+        thread.emc_hits,
+        thread.megaflow_hits,
+        thread.upcalls,
+        thread.lost_upcalls,
         ratio(thread.tx_packets, thread.tx_batches),
     );
     // Writing to a string does not fail.
@@ -129,6 +141,17 @@ fn stats(thread: &ThreadReport) -> String {
         let _ = writeln!(text, "  avg processing cycles per packet: {per_packet:.2} ({busy}/{n})");
     }
     text
+}
+
+/// Frames that passed no flow cache.
+fn simple_hits(thread: &ThreadReport) -> u64 {
+    let cached = thread.flow_passes.saturating_sub(thread.recirculations);
+    thread.packets.saturating_sub(cached)
+}
+
+/// Passes of frames through the datapath.
+fn passes(thread: &ThreadReport) -> u64 {
+    simple_hits(thread) + thread.flow_passes
 }
 
 /// `dpif-netdev/pmd-stats-clear [-pmd core] [dp]`
@@ -220,26 +243,35 @@ fn perf(thread: &ThreadReport, seconds: f64) -> String {
     let kpps = |n| ratio(n, 1) / seconds.max(f64::MIN_POSITIVE) / 1000.0;
     // Writing to a string does not fail.
     if rx > 0 {
+        let passes = passes(thread);
         let _ = write!(
             text,
             "  Rx packets:         {rx:>12}  ({:.0} Kpps, {:.0} cycles/pkt)\n  \
-             Datapath passes:    {rx:>12}  (1.00 passes/pkt)\n",
+             Datapath passes:    {passes:>12}  ({:.2} passes/pkt)\n",
             kpps(rx),
-            ratio(busy, rx)
+            ratio(busy, rx),
+            ratio(passes, rx)
         );
+        let percent = |n| ratio(n, passes) * 100.0;
         for (cache, hits) in [
             ("PHWOL hits:", 0),
             ("MFEX Opt hits:", 0),
-            ("Simple Match hits:", rx),
-            ("EMC hits:", 0),
+            ("Simple Match hits:", simple_hits(thread)),
+            ("EMC hits:", thread.emc_hits),
             ("SMC hits:", 0),
         ] {
-            let _ =
-                writeln!(text, "  - {cache:<18}{hits:>12}  ({:>5.1} %)", ratio(hits, rx) * 100.0);
+            let _ = writeln!(text, "  - {cache:<18}{hits:>12}  ({:>5.1} %)", percent(hits));
         }
-        text.push_str("  - Megaflow hits:               0  (  0.0 %, 0.00 subtbl lookups/hit)\n");
-        text.push_str("  - Upcalls:                     0  (  0.0 %, 0.0 us/upcall)\n");
-        text.push_str("  - Lost upcalls:                0  (  0.0 %)\n");
+        let (hits, upcalls, lost) = (thread.megaflow_hits, thread.upcalls, thread.lost_upcalls);
+        let _ = write!(
+            text,
+            "  - Megaflow hits:    {hits:>12}  ({:>5.1} %, 0.00 subtbl lookups/hit)\n  \
+             - Upcalls:          {upcalls:>12}  ({:>5.1} %, 0.0 us/upcall)\n  \
+             - Lost upcalls:     {lost:>12}  ({:>5.1} %)\n",
+            percent(hits),
+            percent(upcalls),
+            percent(lost),
+        );
     } else {
         let _ = writeln!(text, "  Rx packets:         {rx:>12}");
     }

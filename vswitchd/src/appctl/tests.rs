@@ -68,6 +68,12 @@ fn thread(id: usize, cpu: Option<usize>) -> ThreadReport {
         busy_cycles: 0,
         idle_cycles: 0,
         sleeps: 0,
+        flow_passes: 0,
+        emc_hits: 0,
+        megaflow_hits: 0,
+        upcalls: 0,
+        lost_upcalls: 0,
+        recirculations: 0,
         rxqs: Vec::new(),
     }
 }

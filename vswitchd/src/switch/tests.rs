@@ -24,7 +24,13 @@ impl Lab {
     fn with_store(store: Store, kernel: DummyKernel) -> Result<Lab, SwitchError> {
         let clock = Clock::manual();
         let workers = Workers::Inline;
-        let engine = EngineConfig { n_small: 256, n_large: 8, clock: clock.clone(), workers };
+        let engine = EngineConfig {
+            n_small: 256,
+            n_large: 8,
+            clock: clock.clone(),
+            workers,
+            ..EngineConfig::default()
+        };
         let switch = Switch::new(Parts {
             store,
             engine,

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use packet::Vid;
 
-use super::{Hops, Output, Stage, forward};
+use super::{Hops, Output, Stage};
 use crate::batch::{Batch, MAX_BURST};
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FrameMemory, FramePool, SizeClass};
 use crate::ids::{BridgeId, PortNo};
 use crate::l2::fdb::{Fdb, FdbConfig};
 use crate::l2::vlan::PortVlan;
+use crate::pipeline::lab::flows;
+use crate::pipeline::{FlowConfig, FlowCounters, Flows, forward};
 use crate::view::{Bridge, Port, PortKind, PortStats, Program, Snapshot, VidSet};
 
 const THREAD: usize = 1;
@@ -67,6 +69,8 @@ pub struct Lab {
     pub snapshot: Snapshot,
     pub pool: FramePool,
     pub hops: Hops,
+    pub flows: Flows,
+    pub flow_stats: Arc<FlowCounters>,
     pub now_s: u32,
     memory: Arc<FrameMemory>,
     n_frames: usize,
@@ -78,7 +82,9 @@ impl Lab {
         let memory = FrameMemory::new(N_FRAMES, 2).unwrap();
         let (pool, hops) = (FramePool::new(memory.clone()), Hops::default());
         let (snapshot, n_frames) = (Snapshot::default(), N_FRAMES);
-        let mut lab = Lab { snapshot, pool, hops, now_s: 100, memory, n_frames };
+        let (flows, flow_stats, _) = flows(None, FlowConfig::default());
+        let now_s = 100;
+        let mut lab = Lab { snapshot, pool, hops, flows, flow_stats, now_s, memory, n_frames };
         lab.add_bridge(vlans);
         lab
     }
@@ -92,7 +98,7 @@ impl Lab {
 
     /// One more bridge; its ports take the next numbers.
     pub fn add_bridge(&mut self, vlans: impl IntoIterator<Item = PortVlan>) {
-        let Snapshot { ports, bridges } = &mut self.snapshot;
+        let Snapshot { ports, bridges, .. } = &mut self.snapshot;
         let id = BridgeId(u16::try_from(bridges.len()).unwrap());
         let first = ports.len();
         for vlan in vlans {
@@ -166,7 +172,7 @@ impl Lab {
             pool: &mut self.pool,
             hops: &mut self.hops,
         };
-        forward(&mut stage, &in_port, &mut batch, &mut out);
+        forward(&mut stage, &mut self.flows, &in_port, &mut batch, &mut out);
         assert!(batch.is_empty() && self.hops.is_empty());
         let moved = difference(&before, &self.counters());
         let sum = |what: &str| -> u64 {
@@ -174,8 +180,9 @@ impl Lab {
             named.map(|(_, n)| n).sum()
         };
         // What crosses patch ports is counted here; devices count what they send themselves.
-        let came = n_received + sum("rx_packets") + sum("copies");
-        let went = out.0.len() as u64 + sum("tx_packets") + sum("drop");
+        let came =
+            n_received + sum("rx_packets") + sum("injected") + sum("copies") + sum("segments");
+        let went = out.0.len() as u64 + sum("tx_packets") + sum("handed") + sum("drop");
         assert_eq!(came, went, "{moved:?}");
         out.0
     }
@@ -213,6 +220,8 @@ impl Lab {
             add("rx_bytes", stats.sum(|c| c.rx_bytes.get()));
             add("tx_packets", stats.sum(|c| c.tx_packets.get()));
             add("tx_bytes", stats.sum(|c| c.tx_bytes.get()));
+            add("injected", stats.sum(|c| c.injected.get()));
+            add("handed", stats.sum(|c| c.handed.get()));
             add("copies", stats.sum(|c| c.copies.get()));
             add("segments", stats.sum(|c| c.segments.get()));
             add("rx_checksums", stats.sum(|c| c.rx_checksums.get()));
@@ -224,6 +233,18 @@ impl Lab {
                 add(&format!("drop_{}", reason.name()), stats.sum(|c| c.rx_drops(*reason)));
                 add(&format!("tx_drop_{}", reason.name()), stats.sum(|c| c.tx_drops(*reason)));
             }
+        }
+        let stats = &self.flow_stats;
+        for (name, counter) in [
+            ("passes", &stats.passes),
+            ("emc_hits", &stats.emc_hits),
+            ("megaflow_hits", &stats.megaflow_hits),
+            ("upcalls", &stats.upcalls),
+            ("lost", &stats.lost_upcalls),
+            ("recirculations", &stats.recirculations),
+            ("renewed", &stats.renewed),
+        ] {
+            all.insert(format!("flow.{name}"), counter.get());
         }
         for bridge in self.snapshot.bridges.iter().flatten() {
             let fdb = bridge.fdb.stats();

@@ -56,17 +56,16 @@ mod mirrored;
 mod read;
 mod send;
 
-pub use hops::{Hops, MAX_CROSSINGS, MAX_HOPS};
-
-use std::sync::Arc;
+pub use hops::{Hop, Hops, MAX_CROSSINGS, MAX_HOPS};
+pub use read::ETHERNET_LEN;
+pub use send::hand_over;
 
 use crate::batch::{Batch, MAX_BURST};
-use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FramePool};
 use crate::ids::PortNo;
 use crate::l2::fdb::Key;
-use crate::view::{Bridge, Port, Program, Snapshot};
+use crate::view::{Bridge, Port, Snapshot};
 use read::{Heading, Reader, Way};
 use send::Sender;
 
@@ -95,84 +94,36 @@ pub struct Stage<'a> {
     pub hops: &'a mut Hops,
 }
 
-/// Forwards a batch received on one port, through as many bridges as it takes, and leaves it empty.
-pub fn forward(stage: &mut Stage<'_>, in_port: &Port, batch: &mut Batch, out: &mut impl Output) {
-    forward_in_bridge(stage, in_port, batch, out);
-    if !stage.hops.is_empty() {
-        cross(stage, out);
-    }
+/// Whether frames have just come to a bridge, or it has looked at them before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arrival {
+    /// They have just come.
+    Fresh,
+    /// They were counted when they came.
+    Again,
 }
 
-/// Lets frames in patch ports arrive, until none is left.
-#[inline(never)]
-fn cross(stage: &mut Stage<'_>, out: &mut impl Output) {
-    let (snapshot, thread) = (stage.snapshot, stage.thread);
-    while let Some(mut hop) = stage.hops.pop() {
-        let (from, to) = (snapshot.port(hop.from), snapshot.port(hop.to));
-        let n = hop.frames.len() as u64;
-        let Some(to) = to else {
-            let lost = |from: &Arc<Port>| from.stats.of(thread).drop_tx(DropReason::TxPortDown, n);
-            from.into_iter().for_each(lost);
-            stage.pool.put_all(hop.frames.drain(..));
-            continue;
-        };
-        out.cross(hop.from, hop.to, &hop.frames);
-        let n_bytes = hop.frames.iter().map(|frame| frame.len() as u64).sum();
-        if let Some(from) = from {
-            let counters = from.stats.of(thread);
-            counters.tx_packets.add(n);
-            counters.tx_bytes.add(n_bytes);
-            counters.tx_batches.add(1);
-        }
-        let counters = to.stats.of(thread);
-        counters.rx_packets.add(n);
-        counters.rx_bytes.add(n_bytes);
-        forward_in_bridge(stage, to, &mut hop.frames, out);
-    }
-}
-
-fn forward_in_bridge(
+/// Forwards a batch as received on a port of a bridge, and leaves it empty.
+#[inline]
+pub fn forward<O: Output>(
     stage: &mut Stage<'_>,
-    in_port: &Port,
+    from: (&Port, &Bridge, Arrival),
     batch: &mut Batch,
-    out: &mut impl Output,
+    out: &mut O,
 ) {
-    let counters = in_port.stats.of(stage.thread);
-    let bridge = stage.snapshot.bridge(in_port.bridge).filter(|_| in_port.up);
-    let Some(bridge) = bridge else {
-        counters.drop_rx(DropReason::RxPortDown, batch.len() as u64);
-        return stage.pool.put_all(batch.drain(..));
-    };
-    match (bridge.program, &bridge.mirrors) {
-        (Program::Normal, None) => {
-            forward_normal::<_, false>(stage, (in_port, bridge, counters), batch, out);
-        }
-        (_, Some(mirrors)) if mirrors.is_output(in_port.no) => {
-            counters.drop_rx(DropReason::MirrorOutput, batch.len() as u64);
-            stage.pool.put_all(batch.drain(..));
-        }
-        (Program::Normal, Some(_)) => {
-            forward_normal::<_, true>(stage, (in_port, bridge, counters), batch, out);
-        }
-        (Program::Drop, _) => drop_all(stage.pool, counters, batch),
-    }
-}
-
-/// A secure bridge without flows.
-fn drop_all(pool: &mut FramePool, counters: &PortCounters, batch: &mut Batch) {
-    for frame in batch.drain(..) {
-        let is_runt = frame.len() < read::ETHERNET_LEN;
-        counters.drop_rx(if is_runt { DropReason::Runt } else { DropReason::NoFlow }, 1);
-        pool.put(frame);
+    match from.1.mirrors {
+        None => forward_normal::<_, false>(stage, from, batch, out),
+        Some(_) => forward_normal::<_, true>(stage, from, batch, out),
     }
 }
 
 fn forward_normal<O: Output, const MIRRORED: bool>(
     stage: &mut Stage<'_>,
-    (in_port, bridge, counters): (&Port, &Bridge, &PortCounters),
+    (in_port, bridge, arrival): (&Port, &Bridge, Arrival),
     batch: &mut Batch,
     out: &mut O,
 ) {
+    let counters = in_port.stats.of(stage.thread);
     let fdb = bridge.fdb.reader();
     let reader = Reader::new(in_port, bridge, fdb);
     let mut headings = [Heading::EMPTY; MAX_BURST];
@@ -183,7 +134,9 @@ fn forward_normal<O: Output, const MIRRORED: bool>(
         n_multicast += u64::from(heading.is_multicast());
     }
     std::hint::black_box(warm); // the loads are wanted, not their values
-    counters.rx_multicast.add(n_multicast);
+    if arrival == Arrival::Fresh {
+        counters.rx_multicast.add(n_multicast);
+    }
 
     let (thread, snapshot, now_s, now_ns) =
         (stage.thread, stage.snapshot, stage.now_s, stage.now_ns);
@@ -247,7 +200,7 @@ fn may_flood(in_port: &Port, heading: &Heading, now_ns: u64) -> Result<(), DropR
 
 #[cfg(test)]
 #[cfg(not(loom))]
-mod lab;
+pub(crate) mod lab;
 #[cfg(test)]
 #[cfg(not(loom))]
 mod oracle;

@@ -123,15 +123,7 @@ impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
     /// To the poll thread's buffers, or to the next bridge.
     #[inline]
     pub fn hand_over(&mut self, frame: Frame, port: &Port) {
-        match port.kind {
-            PortKind::Device => self.out.output(self.pool, port.no, frame),
-            PortKind::Patch { peer } => {
-                if let Err(frame) = self.hops.push(port.no, peer, frame) {
-                    port.stats.of(self.thread).drop_tx(DropReason::TooManyHops, 1);
-                    self.pool.put(frame);
-                }
-            }
-        }
+        hand_over((self.thread, self.pool, self.hops), frame, port, self.out);
     }
 
     /// Sends a frame that has no headroom for a tag, from a buffer that has. The contents move, so
@@ -149,6 +141,25 @@ impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
                 }
             }
             None => self.drop(frame, DropReason::NoFrame),
+        }
+    }
+}
+
+/// To the poll thread's buffers, or to the next bridge.
+#[inline]
+pub fn hand_over<O: Output>(
+    (thread, pool, hops): (usize, &mut FramePool, &mut Hops),
+    frame: Frame,
+    port: &Port,
+    out: &mut O,
+) {
+    match port.kind {
+        PortKind::Device => out.output(pool, port.no, frame),
+        PortKind::Patch { peer } => {
+            if let Err(frame) = hops.push(port.no, peer, frame) {
+                port.stats.of(thread).drop_tx(DropReason::TooManyHops, 1);
+                pool.put(frame);
+            }
         }
     }
 }

@@ -25,7 +25,13 @@ struct Lab {
 impl Lab {
     fn new() -> Lab {
         let workers = Workers::Inline;
-        let config = EngineConfig { n_small: 256, n_large: 4, clock: Clock::manual(), workers };
+        let config = EngineConfig {
+            n_small: 256,
+            n_large: 4,
+            clock: Clock::manual(),
+            workers,
+            ..EngineConfig::default()
+        };
         let mut engine = Engine::new(config).unwrap();
         let (dummy, handle) = Dummy::new(1, Default::default()).unwrap();
         let no = PortNo::new(0).unwrap();
@@ -40,7 +46,7 @@ impl Lab {
             mtu: 1500,
             stats: Default::default(),
         };
-        engine.publish(Snapshot { ports: vec![Some(port.into())], bridges: Vec::new() });
+        engine.publish(Snapshot { ports: vec![Some(port.into())], ..Snapshot::default() });
         let control = Control::default();
         control.set_names(&BTreeMap::from([(0, "p1".to_owned())]));
         Lab { engine, handle, control }

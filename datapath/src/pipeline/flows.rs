@@ -1,0 +1,411 @@
+//! The flow stage: what a batch does in a bridge with flows.
+//!
+//! ```text
+//!  frames ─► extract ─► cache ──hit──────────────► group by flow ─► execute
+//!                         └─ miss ─► upcall ─► install ─┘              │ recirculate
+//!              ▲                                                      │
+//!              └──────────────────────────────────────────────────────┘
+//! ```
+//!
+//! # Design
+//! 1. All frames are read, as deep as the masks that are installed look, and no deeper.
+//! 2. Their flows are looked up. A frame whose key is that of the one before has its flow.
+//! 3. A frame without a flow is read in full and looked up again, since the one before it may have
+//!    brought its flow; then it goes up ([`miss`](super::miss)). So does one whose flow is stale.
+//! 4. The frames of each flow are counted together and its actions run, flow by flow.
+//! 5. What actions recirculate passes through again, a bounded number of times.
+//!
+//! Translating is bounded: a batch causes at most [`MAX_UPCALLS`], a port at most
+//! [`FlowConfig::upcalls_per_port`]. Frames beyond are dropped as
+//! [`UpcallLimit`](DropReason::UpcallLimit).
+//!
+//! # Invariants
+//! - A flow is run only after its version was found current in this very batch.
+//! - Flows are removed only where no frame of a batch can still hold their number.
+//! - A hit allocates nothing, and takes no lock.
+//!
+//! # Thread-safety
+//! One poll thread owns it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use packet::flow::extract::{self, Depth};
+use packet::flow::place;
+use packet::{FlowKey, FlowMask};
+
+use crate::action::{Actions, Executor, Later, RecircId, UserspaceQueue};
+use crate::batch::{Batch, MAX_BURST};
+use crate::cache::{FlowCache, FlowId, FlowStats, Limits, Sweep, Ufid};
+use crate::counter::{Counter, PortCounters};
+use crate::drop_reason::DropReason;
+use crate::frame::Frame;
+use crate::l2::normal::{ETHERNET_LEN, Output, Stage};
+use crate::l2::vlan::VlanLimit;
+use crate::rate::Bucket;
+use crate::snapshot::Version;
+use crate::upcall::{Dependencies, FlowCounts, UpcallHandler};
+use crate::view::Port;
+
+/// Upcalls that one received batch causes at most.
+pub const MAX_UPCALLS: usize = 2 * MAX_BURST;
+
+/// What a megaflow of a thread does, and what that depends on.
+#[derive(Debug)]
+pub struct CachedFlow {
+    /// What is done.
+    pub actions: Actions,
+    /// What the control plane looked at.
+    pub depends: Dependencies,
+    /// Where the control plane reads along.
+    pub counts: Option<Arc<FlowCounts>>,
+}
+
+/// Bounds of the flow stage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FlowConfig {
+    /// How much each thread's cache holds.
+    pub limits: Limits,
+    /// Upcalls per second of a port, on each thread; a tenth of them at once.
+    pub upcalls_per_port: u32,
+    /// How long a flow is kept that nobody uses.
+    pub max_idle: Duration,
+}
+
+impl Default for FlowConfig {
+    fn default() -> Self {
+        let (limits, max_idle) = (Limits::default(), Duration::from_secs(10));
+        FlowConfig { limits, upcalls_per_port: 200_000, max_idle }
+    }
+}
+
+/// What a flow stage counts. One writer, the poll thread.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub struct FlowCounters {
+    /// Look-ups of frames: one for each pass.
+    pub passes: Counter,
+    /// Those that the exact-match cache answered.
+    pub emc_hits: Counter,
+    /// Those that were answered otherwise.
+    pub megaflow_hits: Counter,
+    /// Those whose packet was translated.
+    pub upcalls: Counter,
+    /// Those whose packet was lost instead.
+    pub lost_upcalls: Counter,
+    /// Frames that were looked up again.
+    pub recirculations: Counter,
+    /// Flows that were translated again, since tables had changed.
+    pub renewed: Counter,
+}
+
+/// A cached flow, as it is shown.
+#[derive(Clone, Debug)]
+pub struct FlowDump {
+    /// Its name.
+    pub ufid: Ufid,
+    /// What it matches.
+    pub key: FlowKey,
+    /// What of it is looked at.
+    pub mask: FlowMask,
+    /// What is done.
+    pub actions: Actions,
+    /// What it has seen.
+    pub stats: FlowStats,
+    /// The tables that it was translated from.
+    pub version: Version,
+}
+
+/// The flow stage of one poll thread.
+pub struct Flows {
+    pub(super) cache: FlowCache<CachedFlow>,
+    pub(super) handler: Option<Box<dyn UpcallHandler>>,
+    pub(super) version: Version,
+    pub(super) config: FlowConfig,
+    pub(super) stats: Arc<FlowCounters>,
+    pub(super) upcalls_left: usize,
+    /// By port, from its first miss on.
+    pub(super) upcall_buckets: Vec<Option<Box<Bucket>>>,
+    pub(super) later: Later,
+    pub(super) sweep: Sweep,
+    pub(super) swept_ns: u64,
+    pub(super) ranked_ns: u64,
+    keys: Box<[FlowKey; MAX_BURST]>,
+    pub(super) seed: u64,
+}
+
+/// What a flow stage is made of.
+pub struct FlowParts {
+    /// Who translates; `None`: nobody, and a bridge with flows drops everything.
+    pub handler: Option<Box<dyn UpcallHandler>>,
+    /// Bounds.
+    pub config: FlowConfig,
+    /// Where packets for the control plane go.
+    pub userspace: UserspaceQueue,
+    /// What it counts.
+    pub stats: Arc<FlowCounters>,
+    /// Random, and the same for all threads: names of flows come from it.
+    pub seed: u64,
+}
+
+impl Flows {
+    /// A stage without flows.
+    #[must_use]
+    pub fn new(parts: FlowParts) -> Flows {
+        let FlowParts { mut handler, config, userspace, stats, seed } = parts;
+        let version = handler.as_mut().map_or(Version(0), |handler| handler.refresh());
+        Flows {
+            cache: FlowCache::new(config.limits, seed),
+            handler,
+            version,
+            config,
+            stats,
+            upcalls_left: MAX_UPCALLS,
+            upcall_buckets: Vec::new(),
+            later: Later::new(userspace),
+            sweep: Sweep::default(),
+            swept_ns: 0,
+            ranked_ns: 0,
+            keys: Box::new([FlowKey::EMPTY; MAX_BURST]),
+            seed,
+        }
+    }
+
+    /// A received batch begins.
+    #[inline]
+    pub(super) fn begin(&mut self) {
+        self.upcalls_left = MAX_UPCALLS;
+        self.later.renew();
+    }
+
+    /// Takes the newest tables.
+    pub fn refresh(&mut self) {
+        if let Some(handler) = &mut self.handler {
+            self.version = handler.refresh();
+        }
+    }
+
+    /// Whether no flow is cached.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cache.megaflows.n_flows() == 0
+    }
+
+    /// Frames have come by a port of a bridge with flows.
+    #[inline(never)]
+    pub(super) fn arrive(
+        &mut self,
+        stage: &mut Stage<'_>,
+        in_port: &Port,
+        batch: &mut Batch,
+        out: &mut impl Output,
+    ) {
+        let counters = in_port.stats.of(stage.thread);
+        if batch.iter().any(|frame| frame.len() < ETHERNET_LEN) {
+            let mut runts = split(batch, |frame| frame.len() < ETHERNET_LEN);
+            counters.drop_rx(DropReason::Runt, runts.len() as u64);
+            stage.pool.put_all(runts.drain(..));
+        }
+        let is_group = |frame: &&Frame| frame.data().first().is_some_and(|byte| byte & 1 != 0);
+        counters.rx_multicast.add(batch.iter().filter(is_group).count() as u64);
+        self.pass(stage, (in_port, RecircId(0)), batch, out);
+        self.recirculate(stage, out);
+    }
+
+    /// Does what a list says for frames that count as received by a port.
+    pub(super) fn execute(
+        &mut self,
+        stage: &mut Stage<'_>,
+        (in_port, actions): (&Port, &Actions),
+        batch: &mut Batch,
+        out: &mut impl Output,
+    ) {
+        let counters = in_port.stats.of(stage.thread);
+        let later = &mut self.later;
+        Executor { stage, in_port, counters, later, out }.run(batch, actions);
+        self.recirculate(stage, out);
+    }
+
+    /// Looks up again what actions left for it, until nothing is left.
+    fn recirculate(&mut self, stage: &mut Stage<'_>, out: &mut impl Output) {
+        while let Some(mut next) = self.later.pop() {
+            self.stats.recirculations.add(next.frames.len() as u64);
+            match stage.snapshot.port(next.in_port) {
+                Some(port) => self.pass(stage, (port, next.id), &mut next.frames, out),
+                None => stage.pool.put_all(next.frames.drain(..)),
+            }
+        }
+    }
+
+    /// One pass: look up, translate what is not known, execute.
+    fn pass(
+        &mut self,
+        stage: &mut Stage<'_>,
+        (in_port, id): (&Port, RecircId),
+        batch: &mut Batch,
+        out: &mut impl Output,
+    ) {
+        let n = batch.len() as u64;
+        let n_emc = self.cache.emc_hits();
+        let mut found = self.look_up(in_port, id, batch);
+        let n_missed = found.iter().filter(|id| id.is_none()).count() as u64;
+        let n_emc = self.cache.emc_hits() - n_emc;
+        self.stats.passes.add(n);
+        self.stats.emc_hits.add(n_emc);
+        self.stats.megaflow_hits.add((n - n_missed).saturating_sub(n_emc));
+        if n_missed > 0 || self.any_stale(&found) {
+            self.translate(stage, (in_port, id), (batch, &mut found), out);
+        }
+        self.run_all(stage, in_port, (batch, &mut found), out);
+    }
+
+    /// Reads the frames, and finds the flows of those that have one.
+    #[inline]
+    fn look_up(&mut self, in_port: &Port, id: RecircId, batch: &Batch) -> Found {
+        let depth = self.cache.depth();
+        for (frame, key) in batch.iter().zip(self.keys.iter_mut()) {
+            read(frame, (in_port, id), depth, key);
+        }
+        let mut found = Found::new();
+        for n in 0..batch.len() {
+            let key = &self.keys[n];
+            let same = found.last().filter(|_| self.keys[n - 1] == *key);
+            let flow = match same {
+                Some(flow) => *flow,
+                None => self.cache.lookup(key),
+            };
+            found.push(flow);
+        }
+        found
+    }
+
+    fn any_stale(&self, found: &Found) -> bool {
+        let mut flows = found.iter().flatten().filter_map(|id| self.cache.megaflows.get(*id));
+        flows.any(|flow| !flow.is_current(self.version))
+    }
+
+    /// Reads a frame in full into the key of its place.
+    pub(super) fn read_all(&mut self, n: usize, frame: &Frame, from: (&Port, RecircId)) {
+        read(frame, from, Depth::L4, &mut self.keys[n]);
+    }
+
+    /// Looks for the flow of a frame with all of its headers.
+    pub(super) fn look_again(
+        &mut self,
+        n: usize,
+        frame: &Frame,
+        from: (&Port, RecircId),
+    ) -> Option<FlowId> {
+        self.read_all(n, frame, from);
+        self.cache.lookup(&self.keys[n])
+    }
+
+    /// Moves a key to the place that its frame has now.
+    pub(super) fn move_key(&mut self, from: usize, to: usize) {
+        if from != to {
+            self.keys.swap(from, to);
+        }
+    }
+
+    /// The key of a place.
+    pub(super) fn key(&self, n: usize) -> &FlowKey {
+        &self.keys[n]
+    }
+
+    /// Runs the actions of each flow for its frames. All have one.
+    #[inline]
+    fn run_all(
+        &mut self,
+        stage: &mut Stage<'_>,
+        in_port: &Port,
+        (batch, found): (&mut Batch, &mut Found),
+        out: &mut impl Output,
+    ) {
+        let counters = in_port.stats.of(stage.thread);
+        let flags = |key: &FlowKey| (key.word(place::L4) >> 16 & 0xfff) as u16;
+        let mut flags: ArrayVec<u16, MAX_BURST> =
+            self.keys.iter().take(batch.len()).map(flags).collect();
+        while let Some(&first) = found.first() {
+            let is_one_flow = found.iter().all(|id| *id == first);
+            let (mut group, or) = if is_one_flow {
+                found.clear();
+                (core::mem::take(batch), flags.iter().fold(0, |all, one| all | one))
+            } else {
+                take_group(batch, found, &mut flags, first)
+            };
+            let flow = first.and_then(|id| self.cache.megaflows.get_mut(id));
+            let Some(flow) = flow else {
+                // Every frame has a flow by now; one without is lost for a reason all the same.
+                lose(stage, counters, &mut group);
+                continue;
+            };
+            let n_bytes = group.iter().map(|frame| frame.len() as u64).sum();
+            flow.stats.add(group.len() as u64, n_bytes, or, stage.now_ns);
+            if let Some(counts) = &flow.actions.counts {
+                counts.add(group.len() as u64, n_bytes, or, stage.now_ns);
+            }
+            let later = &mut self.later;
+            let mut executor = Executor { stage, in_port, counters, later, out };
+            executor.run(&mut group, &flow.actions.actions);
+        }
+    }
+}
+
+/// The flows of the frames of a batch.
+pub(super) type Found = ArrayVec<Option<FlowId>, MAX_BURST>;
+
+/// Reads a frame into a key.
+#[inline]
+fn read(frame: &Frame, (in_port, id): (&Port, RecircId), depth: Depth, key: &mut FlowKey) {
+    let limit = match in_port.vlan.limit {
+        VlanLimit::One => extract::VlanLimit::One,
+        VlanLimit::Two => extract::VlanLimit::Two,
+    };
+    key.clear();
+    key.put_word(place::PORT, u64::from(in_port.no.get()) << 32 | u64::from(id.0));
+    extract::headers(frame.data(), depth, limit, key);
+}
+
+/// Takes the frames of a flow out, in order, and the flags of their TCP headers.
+fn take_group(
+    batch: &mut Batch,
+    found: &mut Found,
+    flags: &mut ArrayVec<u16, MAX_BURST>,
+    flow: Option<FlowId>,
+) -> (Batch, u16) {
+    let mut at = 0;
+    let group = split(batch, |_| {
+        at += 1;
+        found[at - 1] == flow
+    });
+    let mut or = 0;
+    let mut at = 0;
+    flags.retain(|one| {
+        let is_in = found[at] == flow;
+        at += 1;
+        if is_in {
+            or |= *one;
+        }
+        !is_in
+    });
+    found.retain(|id| *id != flow);
+    (group, or)
+}
+
+/// Takes out of a batch the frames for which `is_wanted`, in order.
+fn split(batch: &mut Batch, mut is_wanted: impl FnMut(&Frame) -> bool) -> Batch {
+    let (mut wanted, mut rest) = (Batch::new(), Batch::new());
+    for frame in batch.drain(..) {
+        let side = if is_wanted(&frame) { &mut wanted } else { &mut rest };
+        side.push(frame);
+    }
+    *batch = rest;
+    wanted
+}
+
+#[cold]
+fn lose(stage: &mut Stage<'_>, counters: &PortCounters, batch: &mut Batch) {
+    counters.drop_rx(DropReason::UpcallError, batch.len() as u64);
+    stage.pool.put_all(batch.drain(..));
+}
