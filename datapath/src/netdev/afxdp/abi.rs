@@ -43,6 +43,7 @@ pub(super) mod command {
     pub(in super::super) const PROG_GET_FD_BY_ID: libc::c_int = 13;
     pub(in super::super) const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
     pub(in super::super) const LINK_CREATE: libc::c_int = 28;
+    pub(in super::super) const LINK_DETACH: libc::c_int = 34;
 }
 
 /// `BPF_MAP_TYPE_XSKMAP`.

@@ -49,7 +49,7 @@ impl Hook {
 
 /// The program on an interface, with its map of sockets. Detached when dropped.
 pub(super) struct Program {
-    _link: OwnedFd,
+    link: OwnedFd,
     sockets: OwnedFd,
     /// Whether it takes frames of several buffers.
     pub takes_chains: bool,
@@ -77,12 +77,21 @@ impl Program {
         };
         let link = sys::attach(program.as_fd(), ifindex, hook.flags())
             .map_err(|error| refused(name, hook, error))?;
-        Ok(Program { _link: link, sockets, takes_chains })
+        Ok(Program { link, sockets, takes_chains })
     }
 
     /// Sends the frames of a queue to a socket from now on.
     pub(super) fn put_socket(&self, queue: u32, socket: BorrowedFd<'_>) -> io::Result<()> {
         sys::put_socket(self.sockets.as_fd(), queue, socket)
+    }
+}
+
+impl Drop for Program {
+    /// A child of the process that has not come to its `exec` has the descriptor too: closing it
+    /// would not do.
+    fn drop(&mut self) {
+        // It fails if the interface is gone, and the program with it.
+        let _ = sys::detach(self.link.as_fd());
     }
 }
 

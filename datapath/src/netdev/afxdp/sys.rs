@@ -173,6 +173,12 @@ pub(super) fn attach(program: BorrowedFd<'_>, ifindex: u32, mode: u32) -> io::Re
     bpf(abi::command::LINK_CREATE, &mut request).and_then(descriptor)
 }
 
+/// Detaches what [`attach`] attached, whoever else has the descriptor.
+pub(super) fn detach(link: BorrowedFd<'_>) -> io::Result<()> {
+    let mut request: u32 = link.as_raw_fd().cast_unsigned();
+    bpf(abi::command::LINK_DETACH, &mut request).map(drop)
+}
+
 /// The name of a loaded program.
 pub(super) fn program_name(id: u32) -> io::Result<String> {
     let mut request = abi::GetFdById { id, next_id: 0, open_flags: 0 };
