@@ -97,7 +97,7 @@ impl SlotMap {
         let bad = SlotError::BadLength(len);
         let number = u8::try_from(index).map_err(|_| SlotError::NoOption(index))?;
         let bytes = u8::try_from(len).map_err(|_| bad)?;
-        if len == 0 || len > MAX_OPTION_LEN || len % 4 != 0 {
+        if len == 0 || len > MAX_OPTION_LEN || !len.is_multiple_of(4) {
             return Err(bad);
         }
         let offset = self.room(len).ok_or(SlotError::Full(len))?;
