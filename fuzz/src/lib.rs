@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use datapath::cache::{Claim, FlowCache, Installed, Limits};
+use datapath::cache::{self, Claim, FlowCache, Installed};
 use datapath::frame::{Frame, FrameMemory, FramePool};
 use datapath::netdev::TxCaps;
 use datapath::offload::{self, Limits, vnet};
@@ -75,21 +75,22 @@ pub fn flow(input: &[u8]) {
     }
     let mut mask = FlowMask::EMPTY;
     mask.add_words((0..place::N_WORDS).filter(|at| choice >> (at % 64) & 1 != 0).collect());
-    let mut cache = FlowCache::new(Limits::default(), choice);
+    let mut flows = FlowCache::new(cache::Limits::default(), choice);
     let claim = Claim { key: &key, mask: &mask, version: Version(1), now_ns: 0 };
-    let installed = cache.megaflows.insert(claim, ()).map(Installed::id);
+    let installed = flows.megaflows.insert(claim, ()).map(Installed::id);
     let mut other = key.clone();
     for at in 0..place::N_WORDS {
         other.put_word(at, key.word(at) & mask.word(at) | choice & !mask.word(at));
     }
     other.set(FieldId::InPortOxm, key.in_port().into());
     for same in [&key, &other] {
-        assert_eq!(cache.lookup(same), installed.ok());
+        assert_eq!(flows.lookup(same), installed.ok());
     }
     let at = usize::try_from(choice % 64).unwrap_or(0);
-    other.put_word(at, !other.word(at));
+    let flipped = !other.word(at);
+    other.put_word(at, flipped);
     let differs = !mask.equal(&key, &other) || other.in_port() != key.in_port();
-    assert_eq!(cache.lookup(&other).is_none(), differs);
+    assert_eq!(flows.lookup(&other).is_none(), differs);
 }
 
 thread_local! {

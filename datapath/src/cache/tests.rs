@@ -1,3 +1,5 @@
+//! The cache beside a list of what was claimed, and its bounds.
+
 use std::collections::HashSet;
 
 use packet::flow::{FieldId, WordSet, place};

@@ -1,3 +1,5 @@
+//! Keys, masks and matches beside plain arrays; prerequisites; tunnel options.
+
 use proptest::prelude::*;
 
 use super::place::N_WORDS;

@@ -1,3 +1,5 @@
+//! Frames beside etherparse's reading of them, and what it has no word for.
+
 use etherparse::{
     ArpPacketSlice, Ethernet2HeaderSlice, IpAuthHeaderSlice, Ipv4HeaderSlice,
     Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice, PacketBuilder,

@@ -1,3 +1,5 @@
+//! The table of fields holds together, and fields are read where they are written.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -100,7 +100,7 @@ impl PrefixSet {
     /// The lengths that a prefix of `len` is in the set with.
     fn lens(&self, len: u32) -> impl Iterator<Item = u32> + use<> {
         let stride = self.tracked.stride;
-        let own = (len % stride != 0).then_some(len);
+        let own = (!len.is_multiple_of(stride)).then_some(len);
         (stride..=len).step_by(stride as usize).chain(own)
     }
 
@@ -165,7 +165,7 @@ impl Asked {
         let absent = *self.0[at].get_or_insert_with(|| set.absent_from(key));
         match absent {
             Some(bits) if bits <= len => Some(bits),
-            _ if len % set.tracked.stride == 0 => None,
+            _ if len.is_multiple_of(set.tracked.stride) => None,
             _ => (!set.has(len, set.tracked.cut(key, len))).then_some(len),
         }
     }

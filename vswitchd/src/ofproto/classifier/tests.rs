@@ -1,3 +1,5 @@
+//! The classifier beside a list that is searched from end to end.
+
 use std::collections::BTreeSet;
 
 use packet::FlowKey;
