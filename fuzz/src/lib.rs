@@ -9,7 +9,7 @@ use datapath::cache::{self, Claim, FlowCache, Installed};
 use datapath::frame::{Frame, FrameMemory, FramePool};
 use datapath::netdev::TxCaps;
 use datapath::offload::{self, Limits, vnet};
-use datapath::snapshot::Version;
+use datapath::snapshot;
 use datapath::{DropReason, PortCounters};
 use openflow::flow::FlowCommand;
 use openflow::text::{actions_text, match_text, parse_actions, parse_flow, parse_match};
@@ -76,7 +76,7 @@ pub fn flow(input: &[u8]) {
     let mut mask = FlowMask::EMPTY;
     mask.add_words((0..place::N_WORDS).filter(|at| choice >> (at % 64) & 1 != 0).collect());
     let mut flows = FlowCache::new(cache::Limits::default(), choice);
-    let claim = Claim { key: &key, mask: &mask, version: Version(1), now_ns: 0 };
+    let claim = Claim { key: &key, mask: &mask, version: snapshot::Version(1), now_ns: 0 };
     let installed = flows.megaflows.insert(claim, ()).map(Installed::id);
     let mut other = key.clone();
     for at in 0..place::N_WORDS {

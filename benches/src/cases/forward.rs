@@ -126,15 +126,8 @@ fn measure(switch: Contestant, options: &Options) -> Result<Sample> {
         running.add_port(&port, switch.attach())?;
         lab.switch.steer(&port, &options.rps)?;
     }
-    let [tx, rx] =
-        [0, 1].map(|host| lab.host(host).map(|host| format!("{}/packet:{HOST_IF}", host.name)));
-    let (tx, rx, cpu) = (tx?, rx?, ((options.cpu + 1) % n_cpus()).to_string());
-    let seconds = options.measure.as_secs().max(1).to_string();
-    let ports = ["pktgen", "--tx", &tx, "--rx", &rx, "--cpus", &cpu];
-    let frames = ["--flows", N_FLOWS, "--macs", N_MACS];
-    let load = ["--search", "--seconds", &seconds, "--shares", "50"];
     let steal = Steal::now();
-    let report = run::run(&Cli::try_parse_from([&ports[..], &frames, &load].concat())?)?;
+    let report = generate(&lab, options, &["--search", "--shares", "50"])?;
     let found = report.found.context("no rate within the limit of loss")?;
     let of = |why: &str| {
         let trial = report.trials.iter().find(|trial| trial.why == why);
@@ -151,6 +144,20 @@ fn measure(switch: Contestant, options: &Options) -> Result<Sample> {
         p99_us: latency.p99,
         steal_percent: steal.percent_since(),
     })
+}
+
+/// Runs the generator from the first host to the second, on the CPU beside that of poll threads.
+///
+/// # Errors
+/// It cannot open its ports, or finds no rate.
+pub(super) fn generate(lab: &Lab, options: &Options, load: &[&str]) -> Result<run::Report> {
+    let [tx, rx] =
+        [0, 1].map(|host| lab.host(host).map(|host| format!("{}/packet:{HOST_IF}", host.name)));
+    let (tx, rx, cpu) = (tx?, rx?, ((options.cpu + 1) % n_cpus()).to_string());
+    let seconds = options.measure.as_secs().max(1).to_string();
+    let ports = ["pktgen", "--tx", &tx, "--rx", &rx, "--cpus", &cpu, "--seconds", &seconds];
+    let frames = ["--flows", N_FLOWS, "--macs", N_MACS];
+    run::run(&Cli::try_parse_from([&ports[..], &frames, load].concat())?)
 }
 
 fn tabulate(report: &mut Report, samples: &[Sample], contestants: &[Contestant]) {

@@ -376,6 +376,18 @@ impl Packet {
     }
 }
 
+/// What may stand above IP.
+const UPPERS: [Upper; 8] = [
+    Upper::Tcp,
+    Upper::Udp,
+    Upper::UdpBare,
+    Upper::Sctp,
+    Upper::Icmp,
+    Upper::Nd(135),
+    Upper::Nd(136),
+    Upper::Other,
+];
+
 /// Any packet.
 pub fn packets() -> impl Strategy<Value = Packet> {
     let links = (any::<[[u8; 6]; 2]>(), any::<[[u8; 6]; 2]>());
@@ -399,18 +411,8 @@ pub fn packets() -> impl Strategy<Value = Packet> {
         prop::sample::select(vec![0_u16, 0, 0, 0x4000, 0x2000, 0x2001, 0x0105]),
         any::<([[u8; 4]; 2], [[u8; 16]; 2])>(),
     );
-    let uppers = [
-        Upper::Tcp,
-        Upper::Udp,
-        Upper::UdpBare,
-        Upper::Sctp,
-        Upper::Icmp,
-        Upper::Nd(135),
-        Upper::Nd(136),
-        Upper::Other,
-    ];
     let upper =
-        (prop::sample::select(uppers.to_vec()), any::<([u16; 2], [u8; 2], [u8; 16], u32)>());
+        (prop::sample::select(UPPERS.to_vec()), any::<([u16; 2], [u8; 2], [u8; 16], u32)>());
     let payload = (prop::collection::vec(any::<u8>(), 0..70), 0..30_usize);
     (links, outer, ip, upper, payload).prop_map(
         |(
