@@ -1,6 +1,9 @@
 //! The crate `openflow` against the real `ovs-ofctl`: what it sends is what we would send, byte for
 //! byte; what we write it reads as we read it.
 
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used, reason = "in a test, an expectation that breaks is a failure")]
+
 mod flows;
 mod switch;
 

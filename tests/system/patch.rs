@@ -38,12 +38,15 @@ fn hosts_of_two_bridges_talk_across_a_pair(kind: PortKind) {
     ping(&a, &b, 50, 1400);
     tcp(&a, &b, 32 * 1024 * 1024);
     tcp(&b, &a, 32 * 1024 * 1024);
-    // Segments crossed whole: on the average more than a frame of the wire could hold.
-    let (packets, bytes) = (
-        statistic(&lab, "patch-to-br1", "rx_packets"),
-        statistic(&lab, "patch-to-br1", "rx_bytes"),
-    );
-    assert!(bytes > packets * 1514, "{packets} packets, {bytes} bytes");
+    // Segments crossed whole: on the average more than a frame of the wire could hold. The kernel
+    // cuts them before they come to an AF_XDP port.
+    if kind != PortKind::AfXdp {
+        let (packets, bytes) = (
+            statistic(&lab, "patch-to-br1", "rx_packets"),
+            statistic(&lab, "patch-to-br1", "rx_bytes"),
+        );
+        assert!(bytes > packets * 1514, "{packets} packets, {bytes} bytes");
+    }
     assert_eq!(statistic(&lab, &b.name, "segments"), 0);
     lab.daemon.ofctl(&["del-port", "patch-to-br0"]);
     lab.wait_link("patch-to-br1", "down");

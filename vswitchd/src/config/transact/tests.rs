@@ -252,7 +252,7 @@ fn pairs_of_patch_ports_are_made_at_once_or_end_by_end() {
         (
             "add-port br0 x type=patch peer=y mtu_request=100",
             "port x: mtu_request=100: does not fit type=patch \
-             (allowed: only with type=system or tap or internal)",
+             (allowed: only with type=system or afxdp or tap or internal)",
         ),
     ] {
         assert_eq!(refused(&config, line), error, "{line}");
