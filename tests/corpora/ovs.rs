@@ -32,7 +32,7 @@ fn capture(frames: &[Vec<u8>]) -> Vec<u8> {
         file.extend(word.to_le_bytes());
     }
     for frame in frames {
-        let len = u32::try_from(frame.len()).expect("a short frame").to_le_bytes();
+        let len = u32::try_from(frame.len()).unwrap_or(u32::MAX).to_le_bytes();
         file.extend([[0; 4], [0; 4], len, len].concat());
         file.extend(frame);
     }
