@@ -32,7 +32,7 @@ fn capture(frames: &[Vec<u8>]) -> Vec<u8> {
         file.extend(word.to_le_bytes());
     }
     for frame in frames {
-        let len = u32::try_from(frame.len()).unwrap().to_le_bytes();
+        let len = u32::try_from(frame.len()).unwrap_or(u32::MAX).to_le_bytes();
         file.extend([[0; 4], [0; 4], len, len].concat());
         file.extend(frame);
     }
@@ -45,6 +45,14 @@ fn number(text: &str) -> u128 {
         None => text.parse(),
     };
     parsed.unwrap_or_else(|e| panic!("{text:?}: {e}"))
+}
+
+fn small<T: TryFrom<u128>>(text: &str) -> T {
+    T::try_from(number(text)).unwrap_or_else(|_| panic!("{text:?} is too large"))
+}
+
+fn field(name: &str) -> FieldId {
+    FieldId::by_name(name).unwrap_or_else(|| panic!("{name:?} is no field"))
 }
 
 fn value(text: &str) -> u128 {
@@ -104,14 +112,14 @@ fn key_of(line: &str) -> FlowKey {
         match name {
             "in_port" => {}
             "dl_vlan" | "dl_vlan_pcp" => {
-                key.set(FieldId::by_name(name).unwrap(), number(text));
+                key.set(field(name), number(text));
                 key.or_word(place::ETH_SRC, TAG_PRESENT.into());
             }
-            "dl_vlan1" => inner.tci |= TAG_PRESENT | u16::try_from(number(text)).unwrap(),
-            "dl_vlan_pcp1" => inner.tci |= u16::try_from(number(text)).unwrap() << 13,
-            "vlan_tci1" => inner.tci = u16::try_from(number(text)).unwrap(),
-            "mpls_lse1" => key.set_mpls_lse(1, u32::try_from(number(text)).unwrap()),
-            "mpls_lse2" => key.set_mpls_lse(2, u32::try_from(number(text)).unwrap()),
+            "dl_vlan1" => inner.tci |= TAG_PRESENT | small::<u16>(text),
+            "dl_vlan_pcp1" => inner.tci |= small::<u16>(text) << 13,
+            "vlan_tci1" => inner.tci = small::<u16>(text),
+            "mpls_lse1" => key.set_mpls_lse(1, small(text)),
+            "mpls_lse2" => key.set_mpls_lse(2, small(text)),
             "tcp_flags" if text != "0" => key.set(FieldId::TcpFlags, tcp_flags(text)),
             "nw_frag" => {
                 let bits = ["no", "first", "later"].iter().position(|kind| *kind == text);
@@ -121,13 +129,9 @@ fn key_of(line: &str) -> FlowKey {
             "nw_ecn" => key.set(FieldId::IpEcn, number(text)),
             "nw_tos" => key.set(FieldId::IpTos, number(text)),
             "icmp_type" | "icmp_code" => {
-                let field = format!("icmpv6_{}", &name[5..]);
-                key.set(FieldId::by_name(&field).unwrap(), number(text));
+                key.set(field(&format!("icmpv6_{}", &name[5..])), number(text));
             }
-            _ => {
-                let field = FieldId::by_name(name).unwrap_or_else(|| panic!("{name} in {line}"));
-                key.set(field, value(text));
-            }
+            _ => key.set(field(name), value(text)),
         }
     }
     key.set_inner_vlan(inner);

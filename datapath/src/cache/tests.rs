@@ -41,16 +41,16 @@ fn claim<'a>(key: &'a FlowKey, mask: &'a FlowMask) -> Claim<'a> {
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "a few in a test")]
 enum Step {
-    Insert(FlowKey, FlowMask),
-    Look(FlowKey),
+    Insert(Box<(FlowKey, FlowMask)>),
+    Look(Box<FlowKey>),
     Remove(usize),
     Rerank,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        3 => (keys(), masks()).prop_map(|(key, mask)| Step::Insert(key, mask)),
-        6 => keys().prop_map(Step::Look),
+        3 => (keys(), masks()).prop_map(|claim| Step::Insert(claim.into())),
+        6 => keys().prop_map(|key| Step::Look(key.into())),
         1 => (0_usize..20).prop_map(Step::Remove),
         1 => Just(Step::Rerank),
     ];
@@ -69,7 +69,8 @@ proptest! {
         let mut alive: Vec<(FlowId, FlowMatch, usize)> = Vec::new();
         for step in steps {
             match step {
-                Step::Insert(key, mask) => {
+                Step::Insert(claimed) => {
+                    let (key, mask) = *claimed;
                     let number = claims.len();
                     let installed = cache.megaflows.insert(claim(&key, &mask), number).unwrap();
                     claims.push((key.in_port(), FlowMatch::new(&key, mask.clone())));

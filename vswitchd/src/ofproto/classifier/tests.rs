@@ -50,7 +50,7 @@ fn matches() -> impl Strategy<Value = FlowMatch> {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Insert(FlowMatch, Priority),
+    Insert(Box<FlowMatch>, Priority),
     Retire(usize),
     Restore(usize),
     Discard(usize),
@@ -60,7 +60,7 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        8 => (matches(), 0_u32..6).prop_map(|(of, priority)| Step::Insert(of, priority)),
+        8 => (matches(), 0_u32..6).prop_map(|(of, priority)| Step::Insert(of.into(), priority)),
         3 => (0_usize..100).prop_map(Step::Retire),
         1 => (0_usize..100).prop_map(Step::Restore),
         1 => (0_usize..100).prop_map(Step::Discard),
@@ -110,7 +110,7 @@ impl Pair {
                 let id = self.classifier.insert(&of, priority, next, self.n_inserted);
                 self.n_inserted += 1;
                 let (added, retired) = (next.0, u64::MAX);
-                self.list.push(Naive { id, of, priority, added, retired });
+                self.list.push(Naive { id, of: *of, priority, added, retired });
             }
             Step::Retire(n) => {
                 let Some(at) = pick(n).filter(|at| self.list[*at].retired == u64::MAX) else {
