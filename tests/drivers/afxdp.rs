@@ -124,7 +124,7 @@ fn a_frame_is_sent_from_where_it_was_received() {
     let mut c = ns.enter(|| Side::new(open("vc", &memory), &memory));
     let mut d = ns.enter(|| Side::new(open("vd", &memory), &memory));
     let sent = frame(1000, 4);
-    a.send(&[sent.clone()]);
+    a.send(std::slice::from_ref(&sent));
     let received = b.recv_n(1);
     let address = received[0].data().as_ptr();
     let mut batch: Batch = received.into_iter().collect();

@@ -45,7 +45,7 @@ fn a_frame_is_copied_once_with_its_vlan_and_the_output_is_reserved() {
     let _ = (rig.sent("a"), rig.sent("u"), rig.sent("t"));
     rig.send("t", &to_a);
     assert_eq!(rig.reached(&["a", "t", "u"]), ["a"]);
-    assert_eq!(rig.sent("span"), [to_a.clone()]);
+    assert_eq!(rig.sent("span"), std::slice::from_ref(&to_a));
     // A frame that is dropped after it was received; and one that the port does not admit.
     let pause = Frame::new([1, 0x80, 0xc2, 0, 0, 1], mac(1)).text("pause");
     rig.send("a", &pause);
@@ -108,7 +108,7 @@ fn a_mirror_vlan_is_flooded_with_its_tag_and_learns_nothing() {
     let hello = Frame::new(BROADCAST, mac(1)).text("hello");
     rig.send("a", &hello);
     assert_eq!(rig.sent("r"), [with_tag(hello.clone(), 900)]);
-    assert_eq!(rig.sent("s"), [hello.clone()]);
+    assert_eq!(rig.sent("s"), std::slice::from_ref(&hello));
     // Trunks that carry both have both.
     assert_eq!(rig.sent("t"), [with_tag(hello.clone(), 900), with_tag(hello.clone(), 10)]);
     rig.send("a", &Frame::new([1, 0x80, 0xc2, 0, 0, 1], mac(1)).text("pause"));

@@ -58,10 +58,10 @@ fn serve(mut stream: UnixStream, version: Version, flow_mods: &Sender<Vec<u8>>) 
         }
         while let Some((message, rest)) = split_message(&buffer).expect("OpenFlow") {
             let (message, rest) = (message.to_vec(), rest.to_vec());
-            if let Some(reply) = answer(&codec, &message, flow_mods) {
-                if stream.write_all(&reply).is_err() {
-                    return;
-                }
+            if let Some(reply) = answer(&codec, &message, flow_mods)
+                && stream.write_all(&reply).is_err()
+            {
+                return;
             }
             buffer = rest;
         }
