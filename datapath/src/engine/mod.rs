@@ -431,4 +431,5 @@ impl Engine {
 }
 
 #[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
