@@ -23,6 +23,8 @@ mod follow;
 pub mod links;
 mod mirror;
 mod numbers;
+mod of_messages;
+mod of_ports;
 mod ofport;
 pub mod open;
 mod patch;

@@ -1,0 +1,91 @@
+//! The tables of a bridge.
+//!
+//! # Design
+//! A table is a classifier under a lock, and the version of its last change, which says whether a
+//! translation that consulted it still holds.
+//!
+//! # Invariants
+//! `changed` is set to a version before that version is published, and after the change is in the
+//! classifier: who sees the version sees the change.
+//!
+//! # Thread-safety
+//! The control thread writes, poll threads read. A poll thread that translates waits for a writer, so
+//! writers let go of the lock after each flow.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use datapath::snapshot::Version;
+
+use super::classifier::Classifier;
+use super::rule::FlowRule;
+
+/// Tables that controllers see; one more, the last, is the switch's own.
+pub const N_TABLES: u8 = 254;
+
+/// The flows of a table.
+pub type Flows = Classifier<Arc<FlowRule>>;
+
+/// A table.
+pub struct Table {
+    flows: RwLock<Flows>,
+    changed: AtomicU64,
+    /// Packets that were looked up.
+    pub lookups: AtomicU64,
+    /// Packets that a flow matched.
+    pub matched: AtomicU64,
+}
+
+impl Table {
+    fn new(seed: u64) -> Table {
+        Table {
+            flows: RwLock::new(Classifier::new(seed)),
+            changed: AtomicU64::new(0),
+            lookups: AtomicU64::new(0),
+            matched: AtomicU64::new(0),
+        }
+    }
+
+    /// To look.
+    pub fn read(&self) -> RwLockReadGuard<'_, Flows> {
+        self.flows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To change flows, in the control thread.
+    pub fn write(&self) -> RwLockWriteGuard<'_, Flows> {
+        self.flows.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The version of its last change.
+    #[must_use]
+    pub fn changed(&self) -> Version {
+        Version(self.changed.load(Ordering::Acquire))
+    }
+
+    /// Says that flows have changed in a version that is not published yet.
+    pub fn set_changed(&self, version: Version) {
+        self.changed.store(version.0, Ordering::Release);
+    }
+}
+
+/// All tables of a bridge.
+pub struct Tables(Box<[Table]>);
+
+impl Tables {
+    /// Empty ones. `seed` should be random.
+    #[must_use]
+    pub fn new(seed: u64) -> Tables {
+        Tables((0..=N_TABLES).map(|_| Table::new(seed)).collect())
+    }
+
+    /// A table, if there is one of that number.
+    #[must_use]
+    pub fn get(&self, table: u8) -> Option<&Table> {
+        self.0.get(usize::from(table))
+    }
+
+    /// All of them, by number.
+    pub fn iter(&self) -> impl Iterator<Item = (u8, &Table)> {
+        (0..=N_TABLES).zip(&self.0)
+    }
+}
