@@ -137,6 +137,7 @@ impl Rig {
             ports: ports.iter().flatten().map(|port| port.no).collect(),
             forward_bpdu: false,
             flood_vlans: VidSet::empty(),
+            stats: Default::default(),
             mirrors: None,
         };
         rig.engine.publish(Snapshot {

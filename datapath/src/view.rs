@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use packet::Vid;
 
-use crate::counter::PortCounters;
+use crate::counter::{Counter, PortCounters};
 use crate::ids::{BridgeId, PortNo};
 use crate::l2::fdb::Fdb;
 use crate::l2::mirror::Mirrors;
@@ -91,6 +91,8 @@ pub struct Bridge {
     pub id: BridgeId,
     /// What happens to a frame.
     pub program: Program,
+    /// What it counts of frames that no cached flow counts.
+    pub stats: Arc<BridgeStats>,
     /// Where addresses are.
     pub fdb: Arc<Fdb>,
     /// The ports, in the order in which floods reach them.
@@ -168,6 +170,19 @@ pub struct PerThread<T>(Box<[OnceLock<Box<T>>]>);
 
 /// A port's counters.
 pub type PortStats = PerThread<PortCounters>;
+
+/// What one thread has forwarded or dropped in a bridge without cached flows.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub struct BridgeCounters {
+    /// Packets.
+    pub packets: Counter,
+    /// Their bytes.
+    pub bytes: Counter,
+}
+
+/// A bridge's counters.
+pub type BridgeStats = PerThread<BridgeCounters>;
 
 impl<T> Default for PerThread<T> {
     fn default() -> Self {

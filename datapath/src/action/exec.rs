@@ -140,9 +140,11 @@ impl<O: Output> Executor<'_, '_, O> {
             Action::Select(select) => self.select(batch, select),
             Action::Clone(actions) => self.run(batch, actions),
             Action::Userspace(what) => self.userspace(batch, *what),
-            Action::Recirc(id) => {
-                self.later.push(self.in_port.no, *id, batch);
-                self.drop_all(batch, DropReason::RecircError);
+            Action::Recirc(id) => self.recirculate(batch, *id),
+            Action::Longer { than, then, otherwise } => {
+                let mut longer = split(batch, |frame| frame.len() > usize::from(*than));
+                self.recirculate(&mut longer, *then);
+                self.recirculate(batch, *otherwise);
             }
             // Nothing else takes.
             _ => self.drop_all(batch, DropReason::PipelineDrop),
@@ -250,6 +252,11 @@ impl<O: Output> Executor<'_, '_, O> {
                 }
             }
         }
+    }
+
+    fn recirculate(&mut self, batch: &mut Batch, id: RecircId) {
+        self.later.push(self.in_port.no, id, batch);
+        self.drop_all(batch, DropReason::RecircError);
     }
 
     fn meter(&mut self, batch: &mut Batch, id: MeterId) {

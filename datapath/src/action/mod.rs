@@ -109,6 +109,15 @@ pub enum Action {
     Userspace(Userspace),
     /// Looks the packet up again, as it is now.
     Recirc(RecircId),
+    /// Looks the packet up again, to go on in one of two places.
+    Longer {
+        /// By whether the frame has more bytes than this.
+        than: u16,
+        /// Where one goes on that has.
+        then: RecircId,
+        /// Where one that has not.
+        otherwise: RecircId,
+    },
     /// Counts.
     Count(Arc<Tally>),
 }
@@ -125,6 +134,7 @@ impl Action {
             | Action::Clone(_)
             | Action::Userspace(_)
             | Action::Recirc(_)
+            | Action::Longer { .. }
             | Action::Count(_) => true,
             Action::PushVlan { .. }
             | Action::PopVlan
@@ -144,6 +154,7 @@ impl Action {
                 | Action::Clone(_)
                 | Action::Userspace(_)
                 | Action::Recirc(_)
+                | Action::Longer { .. }
         )
     }
 }

@@ -76,6 +76,7 @@ impl Lab {
             ports: self.ports.iter().map(|(no, ..)| *no).collect(),
             forward_bpdu: false,
             flood_vlans: VidSet::empty(),
+            stats: Default::default(),
             mirrors: None,
         };
         self.engine.publish(Snapshot {

@@ -323,9 +323,8 @@ impl Flows {
         out: &mut impl Output,
     ) {
         let counters = in_port.stats.of(stage.thread);
-        let flags = |key: &FlowKey| (key.word(place::L4) >> 16 & 0xfff) as u16;
         let mut flags: ArrayVec<u16, MAX_BURST> =
-            self.keys.iter().take(batch.len()).map(flags).collect();
+            self.keys.iter().take(batch.len()).map(tcp_flags).collect();
         while let Some(&first) = found.first() {
             let is_one_flow = found.iter().all(|id| *id == first);
             let (mut group, or) = if is_one_flow {
@@ -354,6 +353,12 @@ impl Flows {
 
 /// The flows of the frames of a batch.
 pub(super) type Found = ArrayVec<Option<FlowId>, MAX_BURST>;
+
+/// The TCP flags of a key.
+#[inline]
+pub(super) fn tcp_flags(key: &FlowKey) -> u16 {
+    (key.word(place::L4) >> 16 & 0xfff) as u16
+}
 
 /// Reads a frame into a key.
 #[inline]

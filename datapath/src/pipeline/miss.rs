@@ -6,9 +6,11 @@
 //! translated again with the frame that found it, and what it was is replaced in place, so that no
 //! packet is lost over a change; that is no upcall by the sender's doing, and is not limited.
 
+use std::sync::Arc;
+
 use packet::flow::FieldId;
 
-use super::flows::{CachedFlow, Flows, Found};
+use super::flows::{CachedFlow, Flows, Found, tcp_flags};
 use crate::action::{Actions, Executor, RecircId};
 use crate::batch::Batch;
 use crate::cache::{Claim, FlowId};
@@ -16,7 +18,7 @@ use crate::drop_reason::DropReason;
 use crate::frame::Frame;
 use crate::l2::normal::{Output, Stage};
 use crate::rate::{Bucket, TICKS_PER_SECOND};
-use crate::upcall::{Caching, Upcall, UpcallReason};
+use crate::upcall::{Caching, FlowCounts, Upcall, UpcallReason};
 use crate::view::Port;
 
 /// What is to be done with a frame.
@@ -159,15 +161,23 @@ impl Flows {
             // Its number may name another flow from now on.
             found.iter_mut().filter(|id| **id == Some(old)).for_each(|id| *id = None);
         }
+        let count = |counts: Option<&Arc<FlowCounts>>| {
+            let flags = tcp_flags(&key);
+            counts.into_iter().for_each(|counts| counts.add(1, frame.len() as u64, flags, now_ns));
+        };
         if outcome.caching == Caching::Once {
+            count(outcome.counts.as_ref());
             return Resolved::Once(outcome.actions);
         }
         let claim = Claim { key: &key, mask: &mask, version: self.version, now_ns };
         let (depends, counts) = (outcome.depends, outcome.counts);
-        let flow = CachedFlow { actions: outcome.actions.clone(), depends, counts };
+        let flow = CachedFlow { actions: outcome.actions.clone(), depends, counts: counts.clone() };
         match self.cache.megaflows.insert(claim, flow) {
             Ok(installed) => Resolved::Flow(installed.id()),
-            Err(_) => Resolved::Once(outcome.actions),
+            Err(_) => {
+                count(counts.as_ref());
+                Resolved::Once(outcome.actions)
+            }
         }
     }
 }

@@ -108,6 +108,11 @@ fn forward_in_bridge(
         counters.drop_rx(DropReason::MirrorOutput, batch.len() as u64);
         return stage.pool.put_all(batch.drain(..));
     }
+    if bridge.program != Program::Flows {
+        let counters = bridge.stats.of(stage.thread);
+        counters.packets.add(batch.len() as u64);
+        counters.bytes.add(batch.iter().map(|frame| frame.len() as u64).sum());
+    }
     match bridge.program {
         Program::Normal => normal::forward(stage, (in_port, bridge, Arrival::Fresh), batch, out),
         Program::Drop => drop_all(stage.pool, counters, batch),

@@ -22,9 +22,11 @@
 pub mod bridge;
 pub mod classifier;
 pub mod group;
+pub mod handler;
 pub mod ledger;
 pub mod meter_slots;
 pub mod notice;
 pub mod rule;
 pub mod tables;
 pub mod view;
+pub mod xlate;

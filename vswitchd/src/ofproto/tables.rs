@@ -18,6 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use datapath::snapshot::Version;
 
 use super::classifier::Classifier;
+use super::ledger::Found;
 use super::rule::FlowRule;
 
 /// Tables that controllers see; one more, the last, is the switch's own.
@@ -30,10 +31,8 @@ pub type Flows = Classifier<Arc<FlowRule>>;
 pub struct Table {
     flows: RwLock<Flows>,
     changed: AtomicU64,
-    /// Packets that were looked up.
-    pub lookups: AtomicU64,
-    /// Packets that a flow matched.
-    pub matched: AtomicU64,
+    lookups: AtomicU64,
+    matched: AtomicU64,
 }
 
 impl Table {
@@ -54,6 +53,26 @@ impl Table {
     /// To change flows, in the control thread.
     pub fn write(&self) -> RwLockWriteGuard<'_, Flows> {
         self.flows.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Packets that were looked up.
+    #[must_use]
+    pub fn lookups(&self) -> u64 {
+        self.lookups.load(Ordering::Relaxed)
+    }
+
+    /// Packets that a flow matched.
+    #[must_use]
+    pub fn matched(&self) -> u64 {
+        self.matched.load(Ordering::Relaxed)
+    }
+
+    /// Counts packets that were looked up.
+    pub fn count(&self, packets: u64, found: Found) {
+        self.lookups.fetch_add(packets, Ordering::Relaxed);
+        if found == Found::Flow {
+            self.matched.fetch_add(packets, Ordering::Relaxed);
+        }
     }
 
     /// The version of its last change.

@@ -42,7 +42,7 @@ impl View {
 }
 
 /// What happens to packets that no flow of a table matches.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Miss {
     /// They are dropped: OpenFlow 1.3 and later, and 1.0 without a controller.
     #[default]
@@ -75,7 +75,7 @@ pub struct XBridge {
 }
 
 /// A port.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct XPort {
     /// Its number in the datapath.
     pub no: PortNo,

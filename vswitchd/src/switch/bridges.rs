@@ -10,6 +10,7 @@ use packet::MacAddr;
 
 use super::Switch;
 use super::mirror::MirrorStates;
+use super::of_view::BridgeFlows;
 use super::ofport::OfPorts;
 use crate::config::Bridge;
 use crate::config::model::BridgeSettings;
@@ -25,6 +26,8 @@ pub(super) struct BridgeState {
     pub ofports: OfPorts,
     /// What there is of its mirrors.
     pub mirrors: MirrorStates,
+    /// Its flows.
+    pub openflow: BridgeFlows,
 }
 
 impl BridgeState {
@@ -35,6 +38,7 @@ impl BridgeState {
             fdb: Arc::new(Fdb::new(config)),
             ofports: OfPorts::default(),
             mirrors: MirrorStates::default(),
+            openflow: BridgeFlows::default(),
         }
     }
 

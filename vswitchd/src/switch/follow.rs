@@ -49,6 +49,7 @@ impl Switch {
     /// Takes what poll threads report. To be called when the engine's event descriptor is readable.
     pub fn on_engine_events(&mut self) {
         self.handle_gone();
+        self.take_handed();
     }
 
     pub(super) fn take_events(&mut self) {

@@ -24,7 +24,9 @@ pub mod links;
 mod mirror;
 mod numbers;
 mod of_messages;
+mod of_packets;
 mod of_ports;
+mod of_view;
 mod ofport;
 pub mod open;
 mod patch;
@@ -98,6 +100,9 @@ pub enum SwitchError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The system refused a descriptor.
+    #[error("OpenFlow cannot be set up: {0}")]
+    OpenFlow(#[source] std::io::Error),
     /// More ports or bridges than there are numbers.
     #[error("{what}: no free number (allowed: {limit})")]
     NoNumber {
@@ -125,6 +130,8 @@ pub struct Switch {
     gone: BTreeSet<PortNo>,
     /// Captures that run, and some that did.
     captures: Vec<capture::Running>,
+    /// OpenFlow, of all bridges.
+    of: of_view::OpenFlow,
     /// When ports without a device are tried again, seconds of the clock.
     retry_s: u32,
     /// When the use of queues is sampled next, seconds of the clock.
@@ -172,7 +179,9 @@ impl Switch {
             Workers::Inline => Workers::Inline,
             Workers::Threads(_) => Workers::Threads(poll_cpus.clone()),
         };
-        let engine = Engine::new(EngineConfig { workers, ..parts.engine })?;
+        let of = of_view::OpenFlow::new()?;
+        let handlers = Some(of.shared.factory());
+        let engine = Engine::new(EngineConfig { workers, handlers, ..parts.engine })?;
         let mut switch = Switch {
             config: Config::default(),
             store: parts.store,
@@ -186,6 +195,7 @@ impl Switch {
             bridge_numbers: Numbers::new(usize::from(u16::MAX) + 1),
             gone: BTreeSet::new(),
             captures: Vec::new(),
+            of,
             retry_s: 0,
             sample_s: 0,
         };
@@ -307,6 +317,7 @@ impl Switch {
         }
         self.report_flaps();
         self.handle_gone();
+        self.tend_flows();
         if now_s >= self.sample_s {
             self.sample_s = now_s + SAMPLE_S;
             self.engine.sample();

@@ -28,8 +28,25 @@ impl Switch {
         by: Asker,
         message: Message,
     ) -> Result<Vec<Message>, OfpError> {
-        let _ = (bridge, by, message);
-        Err(OfpError::BrBadType)
+        match message {
+            Message::FlowMod(_)
+            | Message::GroupMod(_)
+            | Message::MeterMod(_)
+            | Message::TableMod(_) => {
+                let changed = self.with_flows(bridge, Some(by), |o, cx| o.change(cx, &message));
+                changed.unwrap_or(Err(OfpError::BrEperm)).map(|()| Vec::new())
+            }
+            Message::PacketOut(packet) => self.packet_out(bridge, &packet).map(|()| Vec::new()),
+            Message::StatsRequest(request) => {
+                self.flush_openflow();
+                self.settle_ledgers();
+                let now_ns = self.engine.clock().now_ns();
+                let state = self.bridges.get(bridge).ok_or(OfpError::BrEperm)?;
+                let reply = state.openflow.ofproto.stats(&self.of.meters, now_ns, &request)?;
+                Ok(vec![Message::StatsReply(reply)])
+            }
+            _ => Err(OfpError::BrBadType),
+        }
     }
 
     /// Does what all messages of a bundle ask, or nothing. Each has its transaction number.
@@ -40,14 +57,19 @@ impl Switch {
         &mut self,
         bridge: &str,
         by: Asker,
-        messages: Vec<(u32, Message)>,
+        messages: &[(u32, Message)],
     ) -> Result<(), (usize, OfpError)> {
-        let _ = (bridge, by, messages);
-        Err((0, OfpError::BrBadType))
+        let changed = self.with_flows(bridge, Some(by), |o, cx| o.change_all(cx, messages));
+        changed.unwrap_or(Err((0, OfpError::BrEperm)))
     }
 
     /// Publishes what messages have changed.
-    pub fn flush_openflow(&mut self) {}
+    pub fn flush_openflow(&mut self) {
+        let is_dirty = self.bridges.values_mut().any(|state| state.openflow.ofproto.is_dirty());
+        if is_dirty && self.publish_view() {
+            self.publish_snapshot();
+        }
+    }
 
     /// Publishes what messages have changed; when it returns, no packet is handled by anything older.
     pub fn barrier(&mut self) {
@@ -57,6 +79,6 @@ impl Switch {
 
     /// What bridges have to tell their connections since this was last asked, in order.
     pub fn take_notices(&mut self) -> Vec<Notice> {
-        Vec::new()
+        std::mem::take(&mut self.of.notices)
     }
 }

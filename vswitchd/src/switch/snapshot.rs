@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use datapath::view::{self, Program, Snapshot, VidSet};
+use datapath::view::{self, Snapshot, VidSet};
 
 use super::{Switch, vlan};
-use crate::config::model::FailMode;
 use crate::config::{Bridge, MirrorSettings};
 
 impl Switch {
@@ -14,15 +13,23 @@ impl Switch {
         let mut orphans = self.settle_patches();
         orphans.extend(self.settle_mirrors());
         self.settle_storm();
-        let snapshot = self.snapshot();
-        self.engine.publish(snapshot);
+        self.settle_flows();
+        self.publish_view();
+        self.publish_snapshot();
         for (fdb, port) in orphans {
             fdb.flush(Some(port), None);
         }
     }
 
+    /// Publishes what poll threads see beside flows; when it returns, they act by it.
+    pub(super) fn publish_snapshot(&mut self) {
+        let snapshot = self.snapshot();
+        self.engine.publish(snapshot);
+    }
+
     fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
+        let meters = self.of.meters.all().to_vec();
+        let mut snapshot = Snapshot { meters, ..Snapshot::default() };
         for (name, bridge) in &self.config.bridges {
             let Some(state) = self.bridges.get(name) else { continue };
             let mut numbers = Vec::new();
@@ -49,7 +56,8 @@ impl Switch {
             }
             let seen = view::Bridge {
                 id: state.id,
-                program: program(bridge),
+                program: state.openflow.program(),
+                stats: Arc::clone(state.openflow.stats()),
                 fdb: Arc::clone(&state.fdb),
                 ports: numbers,
                 forward_bpdu: bridge.settings.forward_bpdu.unwrap_or(false),
@@ -73,11 +81,4 @@ fn put<T>(slots: &mut Vec<Option<Arc<T>>>, at: usize, value: T) {
 fn flood_vlans(bridge: &Bridge) -> VidSet {
     let asked = bridge.settings.flood_vlans.iter().flat_map(|vids| vids.iter());
     asked.chain(bridge.mirrors.values().filter_map(MirrorSettings::output_vid)).collect()
-}
-
-fn program(bridge: &Bridge) -> Program {
-    match bridge.settings.fail_mode.unwrap_or(FailMode::Standalone) {
-        FailMode::Standalone => Program::Normal,
-        FailMode::Secure => Program::Drop,
-    }
 }

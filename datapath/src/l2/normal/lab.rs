@@ -116,6 +116,7 @@ impl Lab {
             ports: ports[first..].iter().flatten().map(|port| port.no).collect(),
             forward_bpdu: false,
             flood_vlans: VidSet::empty(),
+            stats: Default::default(),
             mirrors: None,
         };
         bridges.push(Some(Arc::new(bridge)));

@@ -96,6 +96,12 @@ impl Ofproto {
         std::mem::take(&mut self.is_dirty)
     }
 
+    /// Whether something has changed that is to be published.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+
     /// What there is.
     #[must_use]
     pub fn shape(&self) -> Shape {

@@ -1,0 +1,129 @@
+//! Packets for controllers.
+//!
+//! # Design
+//! The datapath hands the packet over with a token; what is said of it (which flow, registers, for
+//! whom) is a [`Sending`], kept under that token.
+
+use datapath::Action;
+use datapath::action::Userspace;
+use openflow::OfPort;
+use openflow::action::{ControllerReason, ToController};
+use packet::FlowMatch;
+use packet::FlowMask;
+use packet::flow::place::{self, STAGE_METADATA};
+use packet::flow::FieldId;
+use datapath::BridgeId;
+
+use super::state::Xlate;
+
+/// What is said of a packet to controllers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sending {
+    /// The bridge.
+    pub bridge: BridgeId,
+    /// The port that it seems to have come by.
+    pub in_port: OfPort,
+    /// Why it is sent.
+    pub reason: ControllerReason,
+    /// The flow's table.
+    pub table: u8,
+    /// The flow's cookie; all ones: none.
+    pub cookie: u64,
+    /// Which controllers.
+    pub controller_id: u16,
+    /// Bytes of it that are wanted; `None`: as each connection has configured.
+    pub max_len: Option<u16>,
+    /// Bytes that come along.
+    pub userdata: Vec<u8>,
+    /// Port, registers, metadata.
+    pub metadata: FlowMatch,
+}
+
+impl Xlate<'_> {
+    /// `controller(…)`.
+    pub(super) fn send(&mut self, to: &ToController) {
+        let list = match to.meter_id.and_then(|meter| self.bridge.meters.get(&meter)) {
+            Some(meter) => vec![Action::Meter(*meter)],
+            None => Vec::new(),
+        };
+        let sending = Sending {
+            controller_id: to.id,
+            max_len: Some(to.max_len),
+            userdata: to.userdata.clone(),
+            ..self.sending(to.reason)
+        };
+        if list.is_empty() {
+            return self.hand_over(sending);
+        }
+        let list = self.aside(|xlate| {
+            xlate.list = list;
+            xlate.hand_over(sending);
+        });
+        self.put_aside(list);
+    }
+
+    /// To controllers, at most so many bytes of it.
+    pub(super) fn send_some(&mut self, max_len: u16, reason: ControllerReason) {
+        let sending = Sending { max_len: Some(max_len), ..self.sending(reason) };
+        self.hand_over(sending);
+    }
+
+    /// To the controllers of a number, whole.
+    pub(super) fn send_for(&mut self, controller_id: u16, reason: ControllerReason) {
+        let sending = Sending { controller_id, max_len: Some(u16::MAX), ..self.sending(reason) };
+        self.hand_over(sending);
+    }
+
+    /// What no flow matches, as each controller has configured.
+    pub(super) fn send_miss(&mut self) {
+        let sending = self.sending(ControllerReason::NoMatch);
+        self.hand_over(Sending { cookie: u64::MAX, ..sending });
+    }
+
+    fn sending(&self, reason: ControllerReason) -> Sending {
+        let mut mask = FlowMask::EMPTY;
+        for at in STAGE_METADATA.without(place::PORT) {
+            if self.key.word(at) != 0 {
+                mask.put_word(at, u64::MAX);
+            }
+        }
+        let mut metadata = FlowMatch::new(&self.key, nonzero_fields(&self.key, &mask));
+        metadata.set(FieldId::InPort, self.in_port().0.into());
+        Sending {
+            bridge: self.bridge.id,
+            in_port: self.in_port(),
+            reason,
+            table: self.table,
+            cookie: self.cookie,
+            controller_id: 0,
+            max_len: None,
+            userdata: Vec::new(),
+            metadata,
+        }
+    }
+
+    fn hand_over(&mut self, sending: Sending) {
+        self.commit();
+        let max_len = sending.max_len.map_or(u32::MAX, u32::from);
+        let max_len = if sending.max_len == Some(u16::MAX) { u32::MAX } else { max_len };
+        let (token, kept) = self.input.keeper.keep_sending(sending);
+        self.kept.push(kept);
+        self.list.push(Action::Userspace(Userspace { token, max_len }));
+    }
+}
+
+/// The registers and the like that are not zero, each whole.
+fn nonzero_fields(key: &packet::FlowKey, within: &FlowMask) -> FlowMask {
+    let mut mask = FlowMask::EMPTY;
+    let told = |field: FieldId| {
+        matches!(field, FieldId::Metadata | FieldId::PktMark | FieldId::TunId)
+            || (0..packet::flow::field::N_REGS).any(|n| FieldId::reg(n) == Some(field))
+    };
+    for field in FieldId::all().filter(|field| told(*field)) {
+        let is_within = field.info().place.words().is_within(within.nonzero());
+        if is_within && key.get(field) != 0 {
+            mask.add_field(field);
+        }
+    }
+    mask
+}

@@ -1,0 +1,135 @@
+//! Packets between controllers and the datapath, and what packets teach.
+//!
+//! # Design
+//! A packet that flows hand over bears a token, under which is kept what is said of it. A packet that a
+//! controller sends is translated here, as if it had come by the port that the controller names, and
+//! injected with its actions.
+//!
+//! # Thread-safety
+//! For the control thread.
+
+use std::sync::Arc;
+
+use datapath::PortNo;
+use datapath::engine::Injected;
+use datapath::frame::FramePool;
+use openflow::flow::NO_BUFFER;
+use openflow::packet_io::{PacketIn, PacketOut};
+use openflow::{Message, OfPort, OfpError};
+use packet::FlowKey;
+use packet::flow::FieldId;
+use packet::flow::extract::{self, Depth, VlanLimit};
+
+use super::Switch;
+use crate::ofproto::handler::settle_in;
+use crate::ofproto::notice::{Event, ToControllers};
+use crate::ofproto::xlate::{Learned, Start, Told, XlateIn, translate};
+
+impl Switch {
+    /// Takes what flows have handed over, and what packets have taught.
+    pub(super) fn take_handed(&mut self) {
+        let handed: Vec<_> = self.engine.handed().try_iter().collect();
+        if !handed.is_empty() {
+            let mut pool = FramePool::new(Arc::clone(self.engine.memory()));
+            for handed in handed {
+                self.take_packet(handed.token, handed.frame.data(), handed.len);
+                pool.put(handed.frame);
+            }
+        }
+    }
+
+    fn take_packet(&mut self, token: u64, bytes: &[u8], len: usize) {
+        let Some(sending) = self.of.shared.keeper.sending(token) else { return };
+        let bridge = self.bridges.iter().find(|(_, state)| state.id == sending.bridge);
+        let Some((bridge, _)) = bridge else { return };
+        let packet_in = PacketIn {
+            packet: bytes.to_vec(),
+            total_len: u32::try_from(len).unwrap_or(u32::MAX),
+            buffer_id: NO_BUFFER,
+            reason: sending.reason,
+            table: sending.table,
+            cookie: sending.cookie,
+            metadata: sending.metadata.clone(),
+            userdata: sending.userdata.clone(),
+            continuation: None,
+        };
+        let (controller_id, max_len) = (sending.controller_id, sending.max_len);
+        let to = ToControllers { packet_in, controller_id, max_len };
+        let bridge = bridge.clone();
+        self.notify(&bridge, vec![Event::PacketIn(Box::new(to))]);
+    }
+
+    /// Takes what packets have taught. To be called when [`Switch::lessons_fd`] is readable.
+    pub fn on_lessons(&mut self) {
+        let lessons = self.of.shared.lessons.take();
+        self.learn(&lessons);
+        self.flush_openflow();
+    }
+
+    /// Readable when packets have taught something.
+    #[must_use]
+    pub fn lessons_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(self.of.shared.lessons.wake())
+    }
+
+    /// Credits what the datapath has counted up to now.
+    pub(super) fn settle_ledgers(&mut self) {
+        let taught = self.of.shared.settle(self.engine.clock().now_ns());
+        self.learn(&taught);
+    }
+
+    fn learn(&mut self, lessons: &[Arc<Learned>]) {
+        for learned in lessons {
+            let message = Message::FlowMod(Box::new(learned.flow.clone()));
+            let changed = self.with_flows(&learned.bridge, None, |o, cx| o.change(cx, &message));
+            if let Some(Err(error)) = changed {
+                tracing::warn!(target: "ofproto", "bridge {}: learn: {error:?}", learned.bridge);
+            }
+        }
+    }
+
+    /// Sends a packet of a controller.
+    pub(super) fn packet_out(&mut self, bridge: &str, packet: &PacketOut) -> Result<(), OfpError> {
+        if packet.buffer_id != NO_BUFFER {
+            return Err(OfpError::BrBufferUnknown);
+        }
+        self.flush_openflow();
+        let view = self.of.shared.publisher.current();
+        let state = self.bridges.get(bridge).ok_or(OfpError::BrEperm)?;
+        let xbridge = view.bridge(state.id).ok_or(OfpError::BrEperm)?;
+        let mut key = FlowKey::EMPTY;
+        extract::headers(&packet.packet, Depth::L4, VlanLimit::Two, &mut key);
+        key.overwrite(packet.metadata.key(), packet.metadata.mask());
+        key.set(FieldId::InPortOxm, packet.in_port().to_wide().into());
+        openflow::action::check(&packet.actions, &packet_match(&key), u8::MAX)?;
+        let out = translate(&XlateIn {
+            view: &view,
+            version: self.of.version,
+            bridge: xbridge,
+            key: &key,
+            start: Start::Actions(&packet.actions),
+            keeper: &self.of.shared.keeper,
+            told: Told::No,
+        });
+        let ports = &xbridge.ports;
+        let port = ports.get(&packet.in_port()).or_else(|| ports.get(&OfPort::LOCAL));
+        let in_port: Option<PortNo> = port.or_else(|| ports.values().next()).map(|port| port.no);
+        let outcome = settle_in(&self.of.ledger, &self.of.shared.lessons, out);
+        if let Some(in_port) = in_port {
+            if let Some(counts) = &outcome.counts {
+                let now_ns = self.engine.clock().now_ns();
+                counts.add(1, packet.packet.len() as u64, 0, now_ns);
+            }
+            let bytes = packet.packet.clone();
+            self.engine.inject(Injected { in_port, bytes, actions: Some(outcome.actions) });
+        }
+        Ok(())
+    }
+}
+
+/// A match that demands everything that a packet has.
+fn packet_match(key: &FlowKey) -> packet::FlowMatch {
+    let mut mask = packet::FlowMask::EMPTY;
+    mask.add_words(key.nonzero());
+    packet::FlowMatch::new(key, mask)
+}
