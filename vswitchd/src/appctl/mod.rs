@@ -18,6 +18,7 @@ mod dpif;
 mod drops;
 mod error;
 mod fdb;
+mod ofproto;
 mod pmd;
 mod process;
 mod switch;

@@ -2,7 +2,7 @@
 
 use datapath::engine::ThreadReport;
 
-use super::view::{BridgeView, PortView, SwitchView};
+use super::view::{BridgeView, Inspect, PortView, SwitchView};
 use crate::config::value::Value as _;
 use crate::config::{OfPort, PortSettings, PortType, peer_of};
 use crate::rpc::Takeover;
@@ -24,6 +24,17 @@ impl SwitchView for Switch {
 
     fn now_s(&self) -> u32 {
         self.engine().clock().now_s()
+    }
+
+    fn inspect(&mut self, what: Inspect, params: &[String]) -> Result<String, String> {
+        match what {
+            Inspect::Trace => self.trace(params, false),
+            Inspect::TracePacketOut => self.trace(params, true),
+            Inspect::CachedFlows => self.dump_cached(params, false),
+            Inspect::CachedFlowsOfBridge => self.dump_cached(params, true),
+            Inspect::Rules => self.dump_rules(params.first().map_or("", String::as_str)),
+            Inspect::Upcalls => Ok(self.show_upcalls()),
+        }
     }
 
     fn show(&self, params: &[String]) -> Result<String, String> {

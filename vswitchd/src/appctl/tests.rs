@@ -20,6 +20,10 @@ struct Fake {
 }
 
 impl SwitchView for Fake {
+    fn inspect(&mut self, what: view::Inspect, params: &[String]) -> Result<String, String> {
+        Err(format!("{what:?} {params:?}"))
+    }
+
     fn bridges(&self) -> Vec<BridgeView> {
         self.bridges.clone()
     }

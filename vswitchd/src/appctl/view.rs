@@ -21,6 +21,12 @@ pub trait SwitchView {
     /// The time by which the forwarding databases go, seconds since the engine's start.
     fn now_s(&self) -> u32;
 
+    /// Flows, as the tables and the datapath have them.
+    ///
+    /// # Errors
+    /// One line, without newline.
+    fn inspect(&mut self, what: Inspect, params: &[String]) -> Result<String, String>;
+
     /// `vswitch/show`: the parameters and the result as `ofctl` knows them.
     ///
     /// # Errors
@@ -38,6 +44,23 @@ pub trait SwitchView {
     /// # Errors
     /// One line, without newline: nothing was done.
     fn transact(&mut self, params: &[String]) -> Result<String, String>;
+}
+
+/// What is to be looked into.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Inspect {
+    /// What becomes of a packet.
+    Trace,
+    /// What becomes of a controller's packet.
+    TracePacketOut,
+    /// The datapath's cached flows.
+    CachedFlows,
+    /// Those of one bridge.
+    CachedFlowsOfBridge,
+    /// All flows of a bridge's tables.
+    Rules,
+    /// How many flows are cached.
+    Upcalls,
 }
 
 /// A bridge.

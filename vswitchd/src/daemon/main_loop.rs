@@ -20,6 +20,7 @@ use crate::switch::Switch;
 const SIGNALS: Token = Token(0);
 const KERNEL: Token = Token(1);
 const ENGINE: Token = Token(2);
+const LESSONS: Token = Token(3);
 /// The server's own, and all above.
 const SERVER: Token = Token(16);
 
@@ -49,6 +50,7 @@ impl MainLoop {
             |fd: RawFd, token| registry.register(&mut SourceFd(&fd), token, Interest::READABLE);
         watch(monitor.as_raw_fd(), KERNEL).context("the kernel's notifications")?;
         watch(switch.engine().event_fd().as_raw_fd(), ENGINE).context("poll threads' events")?;
+        watch(switch.lessons_fd().as_raw_fd(), LESSONS).context("what packets teach")?;
         let server = Server::bind(socket, registry, SERVER)
             .with_context(|| format!("control socket {}", socket.display()))?;
         let now = Instant::now();
@@ -78,6 +80,7 @@ impl MainLoop {
                     SIGNALS => {}
                     KERNEL => self.follow_kernel(),
                     ENGINE => self.switch.on_engine_events(),
+                    LESSONS => self.switch.on_lessons(),
                     token => {
                         self.server.ready(token, &mut self.appctl.dispatcher(&mut self.switch));
                     }

@@ -186,10 +186,8 @@ mod tests {
         let (ledger, counts) = (Ledger::default(), Arc::<Counts>::default());
         let tables = Arc::new(Tables::new(1));
         let cached = Arc::<FlowCounts>::default();
-        let credits = [
-            Credit::Counts(counts.clone()),
-            Credit::Table(tables.clone(), 3, Found::Nothing),
-        ];
+        let credits =
+            [Credit::Counts(counts.clone()), Credit::Table(tables.clone(), 3, Found::Nothing)];
         let source = Source::Flow(cached.clone());
         ledger.enter(Entry { source, credits: credits.into(), kept: Box::default() });
         cached.add(2, 120, 0, 50);

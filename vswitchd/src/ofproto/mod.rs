@@ -26,6 +26,7 @@ pub mod handler;
 pub mod ledger;
 pub mod meter_slots;
 pub mod notice;
+pub mod odp;
 pub mod rule;
 pub mod tables;
 pub mod view;

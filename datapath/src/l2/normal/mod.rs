@@ -51,11 +51,13 @@
 //! [`StormUnknown`]: DropReason::StormUnknown
 //! [`StormMulticast`]: DropReason::StormMulticast
 
+mod explain;
 mod hops;
 mod mirrored;
 mod read;
 mod send;
 
+pub use explain::{Explained, explain};
 pub use hops::{Hop, Hops, MAX_CROSSINGS, MAX_HOPS};
 pub use read::ETHERNET_LEN;
 pub use send::hand_over;

@@ -97,7 +97,7 @@ impl Xlate<'_> {
         if actions.is_empty() {
             return;
         }
-        self.report.say(Kind::Action, || "--. Executing action set:".to_owned());
+        self.report.say(Kind::Table, || "--. Executing action set:".to_owned());
         self.report.enter();
         self.place = Place::ActionSet;
         self.is_exited = false;

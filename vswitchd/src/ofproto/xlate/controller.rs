@@ -5,14 +5,14 @@
 //! whom) is a [`Sending`], kept under that token.
 
 use datapath::Action;
+use datapath::BridgeId;
 use datapath::action::Userspace;
 use openflow::OfPort;
 use openflow::action::{ControllerReason, ToController};
-use packet::FlowMatch;
 use packet::FlowMask;
-use packet::flow::place::{self, STAGE_METADATA};
+use packet::FlowMatch;
 use packet::flow::FieldId;
-use datapath::BridgeId;
+use packet::flow::place::{self, STAGE_METADATA};
 
 use super::state::Xlate;
 

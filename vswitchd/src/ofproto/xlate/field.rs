@@ -11,8 +11,8 @@
 use datapath::{Action, Actions, DropReason};
 use openflow::OfAction;
 use openflow::action::ControllerReason;
-use packet::flow::{FieldId, Prereq, Subfield};
 use packet::FlowMask;
+use packet::flow::{FieldId, Prereq, Subfield};
 
 use super::list::Next;
 use super::report::Kind;

@@ -9,10 +9,10 @@
 
 use std::sync::Arc;
 
+use openflow::action::SetField;
 use openflow::action::{Learn, LearnDst, LearnFlags, LearnSpec, LearnSrc};
 use openflow::flow::{FlowCommand, FlowFlags, FlowMod};
 use openflow::{OfAction, OfPort};
-use openflow::action::SetField;
 use packet::FlowMatch;
 
 use super::report::Kind;
@@ -41,9 +41,8 @@ impl Xlate<'_> {
             let (idle_s, hard_s) = (learn.fin_idle_s, learn.fin_hard_s);
             flow.actions.push(OfAction::FinTimeout { idle_s, hard_s });
         }
-        self.report.say(Kind::Detail, || {
-            openflow::text::flow_mod_text(openflow::Version::V10, &flow)
-        });
+        self.report
+            .say(Kind::Detail, || openflow::text::flow_mod_text(openflow::Version::V10, &flow));
         if let Some(dst) = learn.result_dst {
             self.write(dst, 1);
         }

@@ -31,9 +31,7 @@ impl Xlate<'_> {
             self.report.say(Kind::Action, || {
                 openflow::text::actions_text(openflow::Version::V10, std::slice::from_ref(action))
             });
-            self.report.enter();
             let goes_on = self.run_one(action);
-            self.report.leave();
             if self.is_frozen() {
                 self.leave_pending(rest);
                 break;
@@ -93,9 +91,9 @@ impl Xlate<'_> {
     fn pop(&mut self, part: Subfield) {
         match self.stack.pop() {
             Some(stacked) => self.write(part, stacked.value),
-            None => self.report.say(Kind::Warning, || {
-                "Failed to pop from an empty stack. On flow".to_owned()
-            }),
+            None => self
+                .report
+                .say(Kind::Warning, || "Failed to pop from an empty stack. On flow".to_owned()),
         }
     }
 

@@ -50,6 +50,7 @@ pub mod report;
 pub mod state;
 pub mod table;
 pub mod tag;
+pub mod tell;
 
 #[cfg(test)]
 mod tests;
@@ -58,9 +59,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datapath::action::Tally;
+use datapath::l2::normal::Explained;
 use datapath::snapshot::Version;
 use datapath::upcall::Caching;
-use datapath::{Actions, DropReason};
+use datapath::{Actions, BridgeId, DropReason, PortNo};
 use openflow::flow::FlowMod;
 use openflow::port::PortConfig;
 use openflow::{OfAction, OfPort};
@@ -108,16 +110,23 @@ pub struct XlateIn<'a> {
     /// Where what outlives the translation is kept.
     pub keeper: &'a Keeper,
     /// Whether the walk is to be told.
-    pub told: Told,
+    pub told: Told<'a>,
 }
 
 /// Whether a walk is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Told {
-    /// It is: for a person.
-    Yes,
+#[derive(Clone, Copy)]
+pub enum Told<'a> {
+    /// It is, for a person: with what becomes of the packet at this moment where that is left to the
+    /// datapath, and with what happens behind patch ports.
+    Yes(&'a dyn Oracle),
     /// It is not.
     No,
+}
+
+/// Says what NORMAL would do now with a frame that came by a port of a bridge; `None`: nobody knows.
+pub trait Oracle {
+    /// See [`datapath::l2::normal::explain`].
+    fn normal(&self, bridge: BridgeId, in_port: PortNo, frame: &[u8]) -> Option<Explained>;
 }
 
 /// What is to be done beside the actions, for each packet or once.

@@ -9,6 +9,7 @@ use openflow::action::ControllerReason;
 use openflow::port::PortConfig;
 use packet::flow::Subfield;
 
+use super::Told;
 use super::depends::Dependency;
 use super::report::Kind;
 use super::state::{Place, Xlate};
@@ -68,9 +69,8 @@ impl Xlate<'_> {
         match port {
             OfPort::IN_PORT => self.to_port(self.in_port(), Some(max_len), Back::Allowed),
             OfPort::TABLE | OfPort::NORMAL | OfPort::FLOOD | OfPort::ALL | OfPort::CONTROLLER => {
-                self.report.say(Kind::Warning, || {
-                    format!("output_trunc does not support port: {port}")
-                });
+                self.report
+                    .say(Kind::Warning, || format!("output_trunc does not support port: {port}"));
             }
             OfPort::NONE => {}
             port => self.to_port(port, Some(max_len), Back::Refused),
@@ -85,7 +85,12 @@ impl Xlate<'_> {
             self.report.say(Kind::Warning, || "no input port, dropping".to_owned());
             return;
         };
-        self.list.push(Action::Normal { bridge: self.bridge.id, in_port: port.no });
+        match self.input.told {
+            Told::Yes(oracle) => self.tell_normal(oracle, port.no),
+            Told::No => {
+                self.list.push(Action::Normal { bridge: self.bridge.id, in_port: port.no });
+            }
+        }
     }
 
     fn flood(&mut self, flood: Flood) {
@@ -118,7 +123,10 @@ impl Xlate<'_> {
             return self.report.say(Kind::Detail, why);
         }
         self.commit();
-        self.list.push(Action::Output { port: port.no, max_len });
+        match (self.input.told, port.peer) {
+            (Told::Yes(_), Some(peer)) => self.tell_peer(peer, &self.key.clone()),
+            _ => self.list.push(Action::Output { port: port.no, max_len }),
+        }
     }
 
     /// Whether a port can send.

@@ -22,7 +22,7 @@ use super::depends::Dependency;
 use super::freeze::Pending;
 use super::keep::Kept;
 use super::report::{Kind, Report};
-use super::{Effect, Start, XlateIn, XlateOut, port_of};
+use super::{Effect, Start, Told, XlateIn, XlateOut, port_of};
 use crate::ofproto::ledger::Credit;
 use crate::ofproto::view::XBridge;
 
@@ -91,9 +91,9 @@ pub struct Xlate<'a> {
 /// Words that no frame carries, and that are zero when a packet comes; those of tunnels are not among
 /// them.
 fn own_words() -> packet::flow::WordSet {
-    STAGE_METADATA.minus(packet::flow::WordSet::range(place::TUN_ID, place::METADATA)).minus(
-        packet::flow::WordSet::range(place::TUN_PRESENT, place::N_WORDS),
-    )
+    STAGE_METADATA
+        .minus(packet::flow::WordSet::range(place::TUN_ID, place::METADATA))
+        .minus(packet::flow::WordSet::range(place::TUN_PRESENT, place::N_WORDS))
 }
 
 impl<'a> Xlate<'a> {
@@ -116,7 +116,7 @@ impl<'a> Xlate<'a> {
             kept: Vec::new(),
             effects: Vec::new(),
             caching: Caching::Install,
-            report: Report::new(input.told),
+            report: Report::new(matches!(input.told, Told::Yes(_))),
             stack: Vec::new(),
             action_set: Vec::new(),
             table: 0,
@@ -183,7 +183,11 @@ impl<'a> Xlate<'a> {
     pub(super) fn read(&mut self, part: Subfield) -> u128 {
         let mut bits = FlowMask::EMPTY;
         // What was counted down is a function of all bits.
-        if part.field == FieldId::IpTtl { bits.add_field(part.field) } else { bits.add_part(part) }
+        if part.field == FieldId::IpTtl {
+            bits.add_field(part.field)
+        } else {
+            bits.add_part(part)
+        }
         self.look(&bits);
         self.key.read(part)
     }

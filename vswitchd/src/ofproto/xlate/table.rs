@@ -171,7 +171,8 @@ impl Xlate<'_> {
         (clauses, below): (&Clauses, Option<Priority>),
         mask: &mut FlowMask,
     ) -> Option<RuleId> {
-        let above = clauses.iter().rev().take_while(|(priority, _)| below.is_none_or(|b| **priority > b));
+        let above =
+            clauses.iter().rev().take_while(|(priority, _)| below.is_none_or(|b| **priority > b));
         for (priority, by_number) in above {
             for (number, (seen, n_clauses)) in by_number {
                 if seen.count_ones() < u32::from(*n_clauses) {

@@ -1,0 +1,52 @@
+//! A packet's headers, printed as `ofproto/trace` prints its flow.
+
+use openflow::flow::DEFAULT_PRIORITY;
+use openflow::text::match_text;
+use packet::flow::{FieldId, Prereq};
+use packet::{FlowKey, FlowMask, FlowMatch};
+
+/// What is printed of a packet: where, what it must be, which fields.
+const SHOWN: &[(Prereq, &[FieldId])] = &[
+    (
+        Prereq::None,
+        &[FieldId::InPortOxm, FieldId::VlanTci, FieldId::EthSrc, FieldId::EthDst, FieldId::EthType],
+    ),
+    (Prereq::Mpls, &[FieldId::MplsLabel, FieldId::MplsTc, FieldId::MplsTtl, FieldId::MplsBos]),
+    (Prereq::Ipv4, &[FieldId::Ipv4Src, FieldId::Ipv4Dst]),
+    (Prereq::Ipv6, &[FieldId::Ipv6Src, FieldId::Ipv6Dst, FieldId::Ipv6Label]),
+    (
+        Prereq::Ip,
+        &[FieldId::IpProto, FieldId::IpTos, FieldId::IpEcn, FieldId::IpTtl, FieldId::IpFrag],
+    ),
+    (
+        Prereq::Arp,
+        &[FieldId::ArpSpa, FieldId::ArpTpa, FieldId::ArpOp, FieldId::ArpSha, FieldId::ArpTha],
+    ),
+    (Prereq::Tcp, &[FieldId::TcpSrc, FieldId::TcpDst, FieldId::TcpFlags]),
+    (Prereq::Udp, &[FieldId::UdpSrc, FieldId::UdpDst]),
+    (Prereq::Sctp, &[FieldId::SctpSrc, FieldId::SctpDst]),
+    (Prereq::Icmpv4, &[FieldId::Icmpv4Type, FieldId::Icmpv4Code]),
+    (Prereq::Icmpv6, &[FieldId::Icmpv6Type, FieldId::Icmpv6Code]),
+    (Prereq::NdSolicit, &[FieldId::NdTarget, FieldId::NdSll]),
+    (Prereq::NdAdvert, &[FieldId::NdTarget, FieldId::NdTll]),
+];
+
+/// Prints a packet's headers, and what the switch has noted about it.
+#[must_use]
+pub fn headers_text(key: &FlowKey) -> String {
+    let mut mask = FlowMask::EMPTY;
+    for (prereq, fields) in SHOWN.iter().filter(|(prereq, _)| prereq.holds(key)) {
+        let _ = prereq;
+        fields.iter().for_each(|field| mask.add_field(*field));
+    }
+    let noted = |field: &FieldId| {
+        field.is_register()
+            || matches!(field, FieldId::Metadata | FieldId::TunId | FieldId::PktMark)
+    };
+    for field in FieldId::all().filter(noted) {
+        if key.get(field) != 0 {
+            mask.add_field(field);
+        }
+    }
+    match_text(&FlowMatch::new(key, mask), DEFAULT_PRIORITY)
+}
