@@ -1,0 +1,5 @@
+//! Translation, tested: lists in words, and an oracle.
+
+mod lab;
+mod lists;
+mod oracle;
