@@ -75,6 +75,12 @@ impl Table {
         }
     }
 
+    /// Whether there are flows that wait to be purged.
+    #[must_use]
+    pub fn is_to_be_purged(&self) -> bool {
+        self.read().n_retired() > 0
+    }
+
     /// The version of its last change.
     #[must_use]
     pub fn changed(&self) -> Version {

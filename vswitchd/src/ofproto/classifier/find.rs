@@ -1,5 +1,7 @@
 //! Rules by their match.
 
+use std::cmp::Reverse;
+
 use datapath::snapshot::Version;
 use packet::FlowMatch;
 
@@ -62,6 +64,17 @@ impl<T> Classifier<T> {
         let heads = subtable.heads().filter(agrees);
         let all = heads.flat_map(|head| chain(&self.rules, head));
         all.filter(move |id| self.get(*id).is_some_and(|rule| rule.is_seen_by(version)))
+    }
+
+    /// Sorts rules as Open vSwitch dumps them: those that look at the same bits together, where the
+    /// highest priority is first; of those the oldest first.
+    pub fn sort(&self, ids: &mut [RuleId]) {
+        ids.sort_by_cached_key(|id| {
+            let rule = self.get(*id);
+            let subtable = rule.and_then(|rule| self.subtable(rule.place));
+            let top = subtable.and_then(Subtable::top_priority);
+            (Reverse(top), subtable.map(|s| s.born), rule.map(|rule| rule.born))
+        });
     }
 
     /// Every rule that a version sees.

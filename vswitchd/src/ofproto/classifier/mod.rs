@@ -70,6 +70,8 @@ pub struct Classifier<T> {
     prefixes: [PrefixSet; N_TRACKED],
     /// Rules that some version does not see any more.
     retired: Vec<RuleId>,
+    /// Rules and subtables so far.
+    births: u64,
     seed: u64,
 }
 
@@ -87,6 +89,7 @@ impl<T> Classifier<T> {
             order: BTreeSet::new(),
             prefixes: TRACKED.map(|tracked| PrefixSet::new(tracked, seed)),
             retired: Vec::new(),
+            births: 0,
             seed,
         }
     }
@@ -95,6 +98,12 @@ impl<T> Classifier<T> {
     #[must_use]
     pub const fn n_rules(&self) -> usize {
         self.n_rules
+    }
+
+    /// Rules that were retired, and not purged yet.
+    #[must_use]
+    pub const fn n_retired(&self) -> usize {
+        self.retired.len()
     }
 
     /// Subtables: different masks.
@@ -125,7 +134,8 @@ impl<T> Classifier<T> {
             self.rules.push(None);
             RuleId::new(self.rules.len() - 1)
         });
-        let rule = Rule::new(of, priority, from, what, place);
+        self.births += 1;
+        let rule = Rule::new(of, priority, from, what, (place, self.births));
         let Some(subtable) = self.subtables[place.index()].as_mut() else { return id };
         for (set, len) in self.prefixes.iter_mut().zip(subtable.prefix_lens()) {
             set.add(len, of.key());
@@ -206,7 +216,8 @@ impl<T> Classifier<T> {
             self.subtables.push(None);
             Place::new(self.subtables.len() - 1)
         });
-        self.subtables[place.index()] = Some(Subtable::new(mask.clone(), self.seed));
+        self.subtables[place.index()] = Some(Subtable::new(mask.clone(), self.births, self.seed));
+        self.births += 1;
         let (subtables, seed) = (&self.subtables, self.seed);
         let rehash = |place: &Place| {
             let subtable = subtables.get(place.index()).and_then(Option::as_ref);

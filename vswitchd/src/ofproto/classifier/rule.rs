@@ -14,6 +14,9 @@ pub type Priority = u32;
 pub struct RuleId(u32);
 
 impl RuleId {
+    /// Not above any other.
+    pub const FIRST: RuleId = RuleId(0);
+
     pub(super) fn new(index: usize) -> RuleId {
         RuleId(u32::try_from(index).unwrap_or(u32::MAX))
     }
@@ -32,6 +35,8 @@ pub struct Rule<T> {
     added: Version,
     retired: Option<Version>,
     pub(super) place: Place,
+    /// How many rules the table had got before this one.
+    pub(super) born: u64,
     /// The words of the key that the mask looks at, packed.
     pub(super) values: Box<[u64]>,
     /// The next rule with the same key and mask: of lower priority, or of the same and older.
@@ -46,10 +51,10 @@ impl<T> Rule<T> {
         priority: Priority,
         added: Version,
         what: T,
-        place: Place,
+        (place, born): (Place, u64),
     ) -> Rule<T> {
         let values = of.mask().iter().map(|(at, _)| of.key().word(at)).collect();
-        Rule { priority, added, retired: None, place, values, next: None, what }
+        Rule { priority, added, retired: None, place, born, values, next: None, what }
     }
 
     /// What decides between rules that match.

@@ -52,11 +52,13 @@ pub struct Subtable {
     /// How many rules have a priority.
     priorities: BTreeMap<Priority, usize>,
     prefix_lens: [u32; N_TRACKED],
+    /// Older ones have lower numbers.
+    pub(super) born: u64,
     seed: u64,
 }
 
 impl Subtable {
-    pub(super) fn new(mask: FlowMask, seed: u64) -> Subtable {
+    pub(super) fn new(mask: FlowMask, born: u64, seed: u64) -> Subtable {
         let looks = |words: WordSet| {
             let looks = mask.iter().filter(|(word, _)| words.has(*word)).collect();
             Stage { looks, ..Stage::default() }
@@ -68,7 +70,7 @@ impl Subtable {
         }
         let prefix_lens = TRACKED.map(|tracked| tracked.prefix_len(&mask));
         let (heads, priorities) = (HashTable::new(), BTreeMap::new());
-        Subtable { mask, stages, heads, priorities, prefix_lens, seed }
+        Subtable { mask, stages, heads, priorities, prefix_lens, born, seed }
     }
 
     /// What its rules look at.

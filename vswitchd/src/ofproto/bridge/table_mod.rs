@@ -1,0 +1,121 @@
+//! How tables are configured: TABLE_MOD, and limits that the administrator sets.
+//!
+//! # References
+//! OpenFlow 1.4.1 §7.3.4.1, §7.3.5.16; `ofproto/ofproto.c`, `table_mod__`.
+
+use openflow::OfpError;
+use openflow::flow::TABLE_ALL;
+use openflow::table::TableMod;
+
+use super::journal::Undo;
+use super::{Cx, Ofproto};
+use crate::ofproto::tables::N_TABLES;
+
+/// OFPTC_EVICTION: a full table makes place.
+const EVICTION: u32 = 1 << 2;
+/// OFPTC_VACANCY_EVENTS: it says how full it is.
+const VACANCY_EVENTS: u32 = 1 << 3;
+/// What eviction goes by: other things, importance, lifetime.
+const EVICTION_FLAGS: u32 = 7;
+
+/// How a table is configured.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) struct TableConfig {
+    /// Of `ofp_table_config`, as OpenFlow 1.4 knows it.
+    config: u32,
+    /// Thresholds of vacancy events, percent.
+    vacancy: (u8, u8),
+    /// Flows at most.
+    pub max_flows: Option<usize>,
+    /// Whether the administrator lets it evict, whatever TABLE_MOD says.
+    always_evicts: bool,
+}
+
+impl TableConfig {
+    /// Whether flows make place for others when it is full.
+    pub(super) const fn evicts(&self) -> bool {
+        self.always_evicts || self.config & EVICTION != 0
+    }
+
+    fn change(&mut self, to: &TableMod) {
+        // Before 1.4 the bits say what becomes of packets that match nothing, and are deprecated.
+        self.config = to.config & (EVICTION | VACANCY_EVENTS);
+        if let Some((down, up, _)) = to.vacancy {
+            self.vacancy = (down, up);
+        }
+    }
+
+    /// Percent of it that is free.
+    fn vacancy_percent(&self, n_flows: usize) -> u8 {
+        let Some(limit) = self.max_flows else { return 100 };
+        let taken = (n_flows * 100).checked_div(limit).unwrap_or(100);
+        100 - u8::try_from(taken.min(100)).unwrap_or(100)
+    }
+}
+
+/// What becomes of a flow that does not fit in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Overflow {
+    /// It is refused.
+    Refuse,
+    /// It takes another's place.
+    Evict,
+}
+
+impl Ofproto {
+    pub(super) fn table_mod(&mut self, to: &TableMod) -> Result<(), OfpError> {
+        let tables = match to.table {
+            TABLE_ALL => 0..N_TABLES,
+            table if table < N_TABLES => table..table + 1,
+            _ => return Err(OfpError::TmfEperm),
+        };
+        for table in tables {
+            let before = self.config(table);
+            let mut after = before;
+            after.change(to);
+            self.set_config(table, after);
+            self.journal.push(Undo::Table(table, before));
+        }
+        Ok(())
+    }
+
+    /// Limits a table to so many flows (Open vSwitch's `Flow_Table`); `None`: no limit of its own. Of
+    /// flows that are too many now, those go that may be evicted.
+    pub fn limit_flows(
+        &mut self,
+        cx: &mut Cx<'_>,
+        table: u8,
+        (max_flows, overflow): (Option<usize>, Overflow),
+    ) {
+        let always_evicts = overflow == Overflow::Evict;
+        self.set_config(table, TableConfig { max_flows, always_evicts, ..self.config(table) });
+        self.always(cx, |this, cx| this.shrink(cx, table));
+    }
+
+    pub(super) fn config(&self, table: u8) -> TableConfig {
+        self.configs.get(usize::from(table)).copied().unwrap_or_default()
+    }
+
+    pub(super) fn set_config(&mut self, table: u8, config: TableConfig) {
+        if let Some(entry) = self.configs.get_mut(usize::from(table)) {
+            *entry = config;
+        }
+    }
+
+    /// OFPMP_TABLE_DESC.
+    pub(super) fn table_descs(&self) -> Vec<TableMod> {
+        let desc = |table| {
+            let config = self.config(table);
+            let now = config.vacancy_percent(self.store.n_flows(table));
+            let (down, up) = config.vacancy;
+            let has_vacancy = config.config & VACANCY_EVENTS != 0;
+            TableMod {
+                table,
+                config: config.config,
+                eviction: Some(EVICTION_FLAGS),
+                vacancy: has_vacancy.then_some((down, up, now)),
+            }
+        };
+        (0..N_TABLES).map(desc).collect()
+    }
+}
