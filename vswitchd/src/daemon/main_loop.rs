@@ -14,14 +14,17 @@ use super::signals::Signals;
 use crate::appctl::Appctl;
 use crate::log::Log;
 use crate::netlink::Monitor;
+use crate::ofconn::OfConns;
 use crate::rpc::Server;
 use crate::switch::Switch;
 
 const SIGNALS: Token = Token(0);
 const KERNEL: Token = Token(1);
 const ENGINE: Token = Token(2);
-/// The server's own, and all above.
+/// The server's own, and those above.
 const SERVER: Token = Token(16);
+/// Those of OpenFlow, and all above.
+const OPENFLOW: Token = Token(1 << 30);
 
 /// How often the switch ages and retries.
 const TICK_PERIOD: Duration = Duration::from_secs(1);
@@ -33,6 +36,7 @@ pub struct MainLoop {
     log: Arc<Log>,
     appctl: Appctl,
     server: Server,
+    ofconns: OfConns,
     monitor: Monitor,
     signals: Signals,
     ticks_at: Instant,
@@ -51,13 +55,17 @@ impl MainLoop {
         watch(switch.engine().event_fd().as_raw_fd(), ENGINE).context("poll threads' events")?;
         let server = Server::bind(socket, registry, SERVER)
             .with_context(|| format!("control socket {}", socket.display()))?;
+        let rundir = socket.parent().unwrap_or(Path::new("."));
+        let ofconns = OfConns::new(rundir, registry, OPENFLOW).context("OpenFlow")?;
         let now = Instant::now();
         let appctl = Appctl::new(log.clone(), now);
+        let ticks_at = now;
         let mut main_loop =
-            MainLoop { poll, switch, log, appctl, server, monitor, signals, ticks_at: now };
+            MainLoop { poll, switch, log, appctl, server, ofconns, monitor, signals, ticks_at };
         // The interfaces as they are now; and what happened while the switch opened its ports.
         main_loop.follow_kernel();
         main_loop.switch.on_engine_events();
+        main_loop.ofconns.follow(main_loop.switch.config());
         Ok(main_loop)
     }
 
@@ -67,7 +75,8 @@ impl MainLoop {
         loop {
             let now = Instant::now();
             let until_tick = self.ticks_at.saturating_duration_since(now);
-            let wait = if self.server.has_pending() { Duration::ZERO } else { until_tick };
+            let pending = self.server.has_pending() || self.ofconns.has_pending();
+            let wait = if pending { Duration::ZERO } else { until_tick };
             match self.poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 other => other.context("epoll")?,
@@ -78,6 +87,7 @@ impl MainLoop {
                     SIGNALS => {}
                     KERNEL => self.follow_kernel(),
                     ENGINE => self.switch.on_engine_events(),
+                    token if token >= OPENFLOW => self.ofconns.ready(token, &mut self.switch),
                     token => {
                         self.server.ready(token, &mut self.appctl.dispatcher(&mut self.switch));
                     }
@@ -87,14 +97,17 @@ impl MainLoop {
             if self.server.is_exit_asked() {
                 return Ok(());
             }
+            self.ofconns.follow(self.switch.config());
+            self.ofconns.end_turn(&mut self.switch);
             self.tick();
         }
     }
 
     /// Takes the switch down. The server still holds the clients that asked for it.
     pub fn stop(self) -> Server {
-        let MainLoop { switch, server, .. } = self;
+        let MainLoop { switch, server, ofconns, .. } = self;
         drop(switch);
+        ofconns.finish();
         server
     }
 
@@ -123,6 +136,7 @@ impl MainLoop {
         self.ticks_at = now + TICK_PERIOD;
         self.switch.tick();
         self.server.tick(now);
+        self.ofconns.tick(now);
         self.appctl.tick(&self.switch, self.server.n_clients(), now);
     }
 }

@@ -8,8 +8,8 @@
 
 use std::sync::Arc;
 
-use datapath::meter::MeterId;
 use datapath::Meter;
+use datapath::meter::MeterId;
 
 /// Meters by number, and whether they have changed since they were published.
 #[derive(Default)]

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use datapath::BridgeId;
 use datapath::l2::fdb::{Fdb, FdbConfig};
+use openflow::switch::FragHandling;
 use packet::MacAddr;
 
 use super::Switch;
 use super::mirror::MirrorStates;
+use super::of_ports::ToldPorts;
 use super::ofport::OfPorts;
 use crate::config::Bridge;
 use crate::config::model::BridgeSettings;
@@ -25,6 +27,10 @@ pub(super) struct BridgeState {
     pub ofports: OfPorts,
     /// What there is of its mirrors.
     pub mirrors: MirrorStates,
+    /// What happens to fragments.
+    pub frag: FragHandling,
+    /// Its ports, as connections were told of them.
+    pub told_ports: ToldPorts,
 }
 
 impl BridgeState {
@@ -35,6 +41,8 @@ impl BridgeState {
             fdb: Arc::new(Fdb::new(config)),
             ofports: OfPorts::default(),
             mirrors: MirrorStates::default(),
+            frag: FragHandling::Normal,
+            told_ports: ToldPorts::new(),
         }
     }
 

@@ -28,7 +28,9 @@ impl Switch {
         by: Asker,
         message: Message,
     ) -> Result<Vec<Message>, OfpError> {
-        let _ = (bridge, by, message);
+        if let Some(answer) = self.of_port_request(bridge, by, &message) {
+            return answer;
+        }
         Err(OfpError::BrBadType)
     }
 
@@ -57,6 +59,6 @@ impl Switch {
 
     /// What bridges have to tell their connections since this was last asked, in order.
     pub fn take_notices(&mut self) -> Vec<Notice> {
-        Vec::new()
+        self.take_port_notices()
     }
 }

@@ -16,6 +16,7 @@ impl Switch {
         self.settle_storm();
         let snapshot = self.snapshot();
         self.engine.publish(snapshot);
+        self.ports_changed = true;
         for (fdb, port) in orphans {
             fdb.flush(Some(port), None);
         }
