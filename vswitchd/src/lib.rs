@@ -8,6 +8,8 @@ pub mod config;
 pub mod daemon;
 pub mod log;
 pub mod netlink;
+pub mod ofconn;
 pub mod ofproto;
 pub mod rpc;
+pub mod stream;
 pub mod switch;

@@ -14,6 +14,7 @@ use super::signals::Signals;
 use crate::appctl::Appctl;
 use crate::log::Log;
 use crate::netlink::Monitor;
+use crate::ofconn::OfConns;
 use crate::rpc::Server;
 use crate::switch::Switch;
 
@@ -21,8 +22,10 @@ const SIGNALS: Token = Token(0);
 const KERNEL: Token = Token(1);
 const ENGINE: Token = Token(2);
 const LESSONS: Token = Token(3);
-/// The server's own, and all above.
+/// The server's own, and those above.
 const SERVER: Token = Token(16);
+/// Those of OpenFlow, and all above.
+const OPENFLOW: Token = Token(1 << 30);
 
 /// How often the switch ages and retries.
 const TICK_PERIOD: Duration = Duration::from_secs(1);
@@ -34,6 +37,7 @@ pub struct MainLoop {
     log: Arc<Log>,
     appctl: Appctl,
     server: Server,
+    ofconns: OfConns,
     monitor: Monitor,
     signals: Signals,
     ticks_at: Instant,
@@ -53,13 +57,17 @@ impl MainLoop {
         watch(switch.lessons_fd().as_raw_fd(), LESSONS).context("what packets teach")?;
         let server = Server::bind(socket, registry, SERVER)
             .with_context(|| format!("control socket {}", socket.display()))?;
+        let rundir = socket.parent().unwrap_or(Path::new("."));
+        let ofconns = OfConns::new(rundir, registry, OPENFLOW).context("OpenFlow")?;
         let now = Instant::now();
         let appctl = Appctl::new(log.clone(), now);
+        let ticks_at = now;
         let mut main_loop =
-            MainLoop { poll, switch, log, appctl, server, monitor, signals, ticks_at: now };
+            MainLoop { poll, switch, log, appctl, server, ofconns, monitor, signals, ticks_at };
         // The interfaces as they are now; and what happened while the switch opened its ports.
         main_loop.follow_kernel();
         main_loop.switch.on_engine_events();
+        main_loop.ofconns.follow(main_loop.switch.config());
         Ok(main_loop)
     }
 
@@ -69,7 +77,8 @@ impl MainLoop {
         loop {
             let now = Instant::now();
             let until_tick = self.ticks_at.saturating_duration_since(now);
-            let wait = if self.server.has_pending() { Duration::ZERO } else { until_tick };
+            let pending = self.server.has_pending() || self.ofconns.has_pending();
+            let wait = if pending { Duration::ZERO } else { until_tick };
             match self.poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 other => other.context("epoll")?,
@@ -81,6 +90,7 @@ impl MainLoop {
                     KERNEL => self.follow_kernel(),
                     ENGINE => self.switch.on_engine_events(),
                     LESSONS => self.switch.on_lessons(),
+                    token if token >= OPENFLOW => self.ofconns.ready(token, &mut self.switch),
                     token => {
                         self.server.ready(token, &mut self.appctl.dispatcher(&mut self.switch));
                     }
@@ -90,14 +100,17 @@ impl MainLoop {
             if self.server.is_exit_asked() {
                 return Ok(());
             }
+            self.ofconns.follow(self.switch.config());
+            self.ofconns.end_turn(&mut self.switch);
             self.tick();
         }
     }
 
     /// Takes the switch down. The server still holds the clients that asked for it.
     pub fn stop(self) -> Server {
-        let MainLoop { switch, server, .. } = self;
+        let MainLoop { switch, server, ofconns, .. } = self;
         drop(switch);
+        ofconns.finish();
         server
     }
 
@@ -126,6 +139,7 @@ impl MainLoop {
         self.ticks_at = now + TICK_PERIOD;
         self.switch.tick();
         self.server.tick(now);
+        self.ofconns.tick(now);
         self.appctl.tick(&self.switch, self.server.n_clients(), now);
     }
 }

@@ -38,8 +38,8 @@ pub use spec::SpecError;
 
 /// The modules of the control plane, in the order of the alphabet. An event of none of them belongs to `vswitchd`.
 pub const MODULES: &[&str] = &[
-    "bridge", "capture", "config", "daemon", "netdev", "netlink", "switch", "unixctl", "vlog",
-    "vswitchd",
+    "bridge", "capture", "config", "daemon", "netdev", "netlink", "ofconn", "switch", "unixctl",
+    "vlog", "vswitchd",
 ];
 
 /// Where lines go.

@@ -7,13 +7,13 @@ use netlink_packet_core::{
     NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use packet::MacAddr;
 use rustix::io::Errno;
 
 use super::message::{link_of, messages};
-use crate::switch::links::{Link, Links};
+use crate::switch::links::{Admin, Link, Links};
 
 /// How often a dump is repeated that interfaces came into.
 const N_DUMPS: usize = 10;
@@ -129,6 +129,17 @@ impl Links for KernelLinks {
 
     fn set_mac(&mut self, index: u32, mac: MacAddr) -> io::Result<()> {
         self.change(index, LinkAttribute::Address(mac.0.to_vec()))
+    }
+
+    fn set_admin(&mut self, index: u32, admin: Admin) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message.header.change_mask = LinkFlags::Up;
+        message.header.flags = match admin {
+            Admin::Up => LinkFlags::Up,
+            Admin::Down => LinkFlags::empty(),
+        };
+        self.ask(RouteNetlinkMessage::SetLink(message), NLM_F_ACK).map(drop)
     }
 }
 

@@ -1,15 +1,16 @@
 //! The listener of the control socket, and its clients.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, ErrorKind, Write};
+use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
-use mio::net::{UnixListener, UnixStream};
-use mio::{Interest, Registry, Token};
+use mio::net::UnixListener;
+use mio::{Registry, Token};
 
 use super::Dispatch;
 use super::conn::{Conn, Step};
+use crate::stream::{Clients, Listener, Socket};
 
 /// Most clients at once.
 pub const MAX_CLIENTS: usize = 256;
@@ -19,13 +20,9 @@ pub const MAX_CLIENTS: usize = 256;
 /// Tokens from the one given to [`Server::bind`] upward are its own.
 #[derive(Debug)]
 pub struct Server {
-    listener: UnixListener,
-    registry: Registry,
-    first: usize,
-    next: usize,
-    clients: BTreeMap<Token, Conn>,
-    /// Clients whose turn was over before their work.
-    pending: BTreeSet<Token>,
+    listener: Listener,
+    token: Token,
+    clients: Clients<Conn>,
     /// Clients that wait for the daemon's end.
     exiting: BTreeSet<Token>,
 }
@@ -36,22 +33,16 @@ impl Server {
     /// # Errors
     /// The socket cannot be made or registered.
     pub fn bind(path: &Path, registry: &Registry, first: Token) -> io::Result<Server> {
-        let mut listener = UnixListener::bind(path)?;
-        registry.register(&mut listener, first, Interest::READABLE)?;
-        Ok(Server {
-            listener,
-            registry: registry.try_clone()?,
-            first: first.0,
-            next: first.0 + 1,
-            clients: BTreeMap::new(),
-            pending: BTreeSet::new(),
-            exiting: BTreeSet::new(),
-        })
+        let mut clients = Clients::new(registry, first)?;
+        let token = clients.token();
+        let mut listener = Listener::Unix(UnixListener::bind(path)?);
+        listener.register(registry, token)?;
+        Ok(Server { listener, token, clients, exiting: BTreeSet::new() })
     }
 
     /// The socket of `token` is ready: serves it. Tokens of others are ignored.
     pub fn ready(&mut self, token: Token, dispatch: &mut dyn Dispatch) {
-        if token.0 == self.first {
+        if token == self.token {
             self.accept();
         } else {
             self.step(token, dispatch);
@@ -60,7 +51,7 @@ impl Server {
 
     /// Gives each client that has more to do another turn.
     pub fn run_pending(&mut self, dispatch: &mut dyn Dispatch) {
-        for token in std::mem::take(&mut self.pending) {
+        for token in self.clients.take_pending() {
             self.step(token, dispatch);
         }
     }
@@ -68,7 +59,7 @@ impl Server {
     /// Whether [`Server::run_pending`] has work, so that the main loop must not sleep.
     #[must_use]
     pub fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
+        self.clients.has_pending()
     }
 
     /// Whether a client has asked the daemon to end.
@@ -86,9 +77,7 @@ impl Server {
     /// To be called about once a second: closes clients that do not read, and accepts those that
     /// could not be accepted for want of descriptors.
     pub fn tick(&mut self, now: Instant) {
-        let stalled: Vec<Token> =
-            self.clients.iter().filter(|(_, c)| c.is_stalled(now)).map(|(t, _)| *t).collect();
-        for token in stalled {
+        for token in self.clients.tokens(|client| client.is_stalled(now)) {
             tracing::warn!(target: "unixctl", "client closed: it does not read its replies");
             self.close(token);
         }
@@ -98,7 +87,7 @@ impl Server {
     /// The daemon has ended: replies to those who asked it to.
     pub fn finish(mut self) {
         for token in &self.exiting {
-            if let Some(client) = self.clients.get_mut(token) {
+            if let Some(client) = self.clients.get_mut(*token) {
                 client.finish();
             }
         }
@@ -107,9 +96,8 @@ impl Server {
     fn accept(&mut self) {
         loop {
             match self.listener.accept() {
-                Ok((stream, _)) => self.add(stream),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Ok(Some((socket, _))) => self.add(socket),
+                Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(target: "unixctl", "cannot accept a client: {error}");
                     return;
@@ -118,33 +106,28 @@ impl Server {
         }
     }
 
-    fn add(&mut self, mut stream: UnixStream) {
+    fn add(&mut self, mut socket: Socket) {
         if self.clients.len() >= MAX_CLIENTS {
             let text = format!("too many clients (at most {MAX_CLIENTS})\n");
             let reply = serde_json::json!({ "id": null, "result": null, "error": text });
             // It fits an empty socket buffer; a client that is gone needs no reply.
-            let _ = stream.write_all(reply.to_string().as_bytes());
+            let _ = socket.write_now(reply.to_string().as_bytes());
             tracing::warn!(target: "unixctl", "client refused: {MAX_CLIENTS} are connected");
             return;
         }
-        let token = Token(self.next);
-        self.next += 1;
-        let mut client = Conn::new(stream, Instant::now());
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        match self.registry.register(client.stream_mut(), token, interest) {
-            Ok(()) => drop(self.clients.insert(token, client)),
-            Err(error) => tracing::warn!(target: "unixctl", "cannot watch a client: {error}"),
+        if let Err(error) = self.clients.add(Conn::new(socket, Instant::now())) {
+            tracing::warn!(target: "unixctl", "cannot watch a client: {error}");
         }
     }
 
     fn step(&mut self, token: Token, dispatch: &mut dyn Dispatch) {
-        let Some(client) = self.clients.get_mut(&token) else { return };
+        let Some(client) = self.clients.get_mut(token) else { return };
         if self.exiting.contains(&token) {
             return;
         }
         match client.step(dispatch, Instant::now()) {
             Step::Wait => {}
-            Step::Again => drop(self.pending.insert(token)),
+            Step::Again => self.clients.pend(token),
             Step::Exit => drop(self.exiting.insert(token)),
             Step::HandOver => self.hand_over(token),
             Step::Close => self.close(token),
@@ -152,21 +135,13 @@ impl Server {
     }
 
     fn hand_over(&mut self, token: Token) {
-        self.pending.remove(&token);
-        if let Some(mut client) = self.clients.remove(&token) {
-            match self.registry.deregister(client.stream_mut()) {
-                Ok(()) => client.hand_over(),
-                Err(error) => tracing::warn!(target: "unixctl", "client lost: {error}"),
-            }
+        if let Some(client) = self.clients.remove(token) {
+            client.hand_over();
         }
     }
 
     fn close(&mut self, token: Token) {
-        self.pending.remove(&token);
-        if let Some(mut client) = self.clients.remove(&token) {
-            // The kernel forgets the descriptor with the close in any case.
-            let _ = self.registry.deregister(client.stream_mut());
-        }
+        drop(self.clients.remove(token));
     }
 }
 

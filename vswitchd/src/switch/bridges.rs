@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use datapath::BridgeId;
 use datapath::l2::fdb::{Fdb, FdbConfig};
+use openflow::switch::FragHandling;
 use packet::MacAddr;
 
 use super::Switch;
 use super::mirror::MirrorStates;
 use super::of_view::BridgeFlows;
+use super::of_ports::ToldPorts;
 use super::ofport::OfPorts;
 use crate::config::Bridge;
 use crate::config::model::BridgeSettings;
@@ -28,6 +30,10 @@ pub(super) struct BridgeState {
     pub mirrors: MirrorStates,
     /// Its flows.
     pub openflow: BridgeFlows,
+    /// What happens to fragments.
+    pub frag: FragHandling,
+    /// Its ports, as connections were told of them.
+    pub told_ports: ToldPorts,
 }
 
 impl BridgeState {
@@ -39,6 +45,8 @@ impl BridgeState {
             ofports: OfPorts::default(),
             mirrors: MirrorStates::default(),
             openflow: BridgeFlows::default(),
+            frag: FragHandling::Normal,
+            told_ports: ToldPorts::new(),
         }
     }
 

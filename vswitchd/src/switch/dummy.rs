@@ -17,7 +17,7 @@ use datapath::netdev::dummy::{Dummy, DummyHandle};
 use datapath::netdev::{Netdev, NetdevError, Rxq, TxCaps, Txq};
 use packet::MacAddr;
 
-use super::links::{Link, LinkEvent, Links};
+use super::links::{Admin, Link, LinkEvent, Links};
 use super::open::{Drivers, LinkOf, OpenError, OpenRequest, Opened, PortOpener};
 use crate::config::PortType;
 
@@ -191,6 +191,11 @@ impl Links for DummyKernel {
 
     fn set_mac(&mut self, index: u32, mac: MacAddr) -> io::Result<()> {
         self.state().by_index(index)?.mac = mac;
+        Ok(())
+    }
+
+    fn set_admin(&mut self, index: u32, admin: Admin) -> io::Result<()> {
+        self.state().by_index(index)?.admin_up = admin == Admin::Up;
         Ok(())
     }
 }

@@ -24,6 +24,7 @@ pub(super) const RETRY_S: u32 = 5;
 impl Switch {
     /// Takes what the link monitor tells.
     pub fn on_link(&mut self, event: LinkEvent) {
+        self.ports_changed = true;
         let changed = match event {
             LinkEvent::Present(link) => self.link_present(link),
             LinkEvent::Gone { index } => self.link_gone(index),

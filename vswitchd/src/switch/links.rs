@@ -39,6 +39,32 @@ pub enum LinkEvent {
     All(Vec<Link>),
 }
 
+/// What the administrator wants of an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admin {
+    /// It works.
+    Up,
+    /// It does not.
+    Down,
+}
+
+impl Admin {
+    /// Up, if so.
+    #[must_use]
+    pub(super) const fn of(up: bool) -> Admin {
+        if up { Admin::Up } else { Admin::Down }
+    }
+
+    /// In a word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Admin::Up => "up",
+            Admin::Down => "down",
+        }
+    }
+}
+
 /// The kernel's interfaces, asked and changed now.
 pub trait Links {
     /// The interface of that name; `None` if there is none.
@@ -58,6 +84,12 @@ pub trait Links {
     /// # Errors
     /// The kernel refuses.
     fn set_mac(&mut self, index: u32, mac: MacAddr) -> io::Result<()>;
+
+    /// Sets the interface up or down.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    fn set_admin(&mut self, index: u32, admin: Admin) -> io::Result<()>;
 }
 
 /// No interfaces at all: for a switch whose ports are all in memory.
@@ -74,6 +106,10 @@ impl Links for NoLinks {
     }
 
     fn set_mac(&mut self, _index: u32, _mac: MacAddr) -> io::Result<()> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn set_admin(&mut self, _index: u32, _admin: Admin) -> io::Result<()> {
         Err(io::ErrorKind::NotFound.into())
     }
 }

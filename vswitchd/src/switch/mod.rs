@@ -138,6 +138,8 @@ pub struct Switch {
     retry_s: u32,
     /// When the use of queues is sampled next, seconds of the clock.
     sample_s: u32,
+    /// Ports may have changed since connections were told of them.
+    ports_changed: bool,
 }
 
 /// How often the use of queues is sampled, seconds ([`Engine::sample`]).
@@ -200,6 +202,7 @@ impl Switch {
             of,
             retry_s: 0,
             sample_s: 0,
+            ports_changed: true,
         };
         switch.start_with(config)?;
         Ok(switch)

@@ -28,6 +28,9 @@ impl Switch {
         by: Asker,
         message: Message,
     ) -> Result<Vec<Message>, OfpError> {
+        if let Some(answer) = self.of_port_request(bridge, by, &message) {
+            return answer;
+        }
         match message {
             Message::FlowMod(_)
             | Message::GroupMod(_)
@@ -57,9 +60,9 @@ impl Switch {
         &mut self,
         bridge: &str,
         by: Asker,
-        messages: &[(u32, Message)],
+        messages: Vec<(u32, Message)>,
     ) -> Result<(), (usize, OfpError)> {
-        let changed = self.with_flows(bridge, Some(by), |o, cx| o.change_all(cx, messages));
+        let changed = self.with_flows(bridge, Some(by), |o, cx| o.change_all(cx, &messages));
         changed.unwrap_or(Err((0, OfpError::BrEperm)))
     }
 
@@ -79,6 +82,8 @@ impl Switch {
 
     /// What bridges have to tell their connections since this was last asked, in order.
     pub fn take_notices(&mut self) -> Vec<Notice> {
+        let ports = self.take_port_notices();
+        self.of.notices.extend(ports);
         std::mem::take(&mut self.of.notices)
     }
 }

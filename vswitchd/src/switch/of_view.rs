@@ -18,6 +18,7 @@ use datapath::view::{BridgeStats, PortKind, Program};
 use openflow::OfPort;
 use openflow::port::PortConfig;
 
+use super::of_ports::config_of;
 use super::{Switch, SwitchError};
 use crate::config::model::FailMode;
 use crate::ofproto::bridge::{Cx, Ofproto, Shape};
@@ -109,7 +110,9 @@ impl BridgeFlows {
     }
 
     fn wanted_program(&self) -> Program {
-        let is_plain = self.ports.values().all(|port| port.config == PortConfig::default());
+        // A port that is down is so in the datapath, too.
+        let is_told = |port: &XPort| port.config.0 & !PortConfig::PORT_DOWN.0 != 0;
+        let is_plain = !self.ports.values().any(is_told);
         match self.ofproto.shape() {
             Shape::Normal if is_plain => Program::Normal,
             Shape::Empty if self.miss == Miss::Drop => Program::Drop,
@@ -263,7 +266,7 @@ impl Switch {
                 PortKind::Device => None,
             };
             let (no, name, up) = (port.state.no, port.name.into(), link.is_up());
-            let config = PortConfig::default();
+            let config = config_of(&port);
             Some((ofport, XPort { no, ofport, name, peer, up, config }))
         });
         ports.collect()

@@ -6,6 +6,7 @@ use datapath::PortNo;
 use datapath::engine::EngineError;
 use datapath::l2::storm::Storm;
 use datapath::view::PortStats;
+use openflow::port::PortConfig;
 use packet::MacAddr;
 
 use super::links::Link;
@@ -23,6 +24,10 @@ pub struct PortState {
     pub storm: Option<Arc<Storm>>,
     /// Its device.
     pub device: Device,
+    /// What OpenFlow told it to do.
+    pub of_config: PortConfig,
+    /// Since when it is configured, nanoseconds of the engine's clock.
+    pub since_ns: u64,
 }
 
 /// A port's device.
@@ -206,7 +211,9 @@ impl Switch {
             SwitchError::NoNumber { what: format!("port {name}"), limit }
         })?;
         let device = Device::Absent { error: "not opened yet".to_owned() };
-        Ok(PortState { no, stats: Arc::default(), storm: None, device })
+        let since_ns = self.engine.clock().now_ns();
+        let of_config = PortConfig::default();
+        Ok(PortState { no, stats: Arc::default(), storm: None, device, of_config, since_ns })
     }
 
     /// Opens a port's device and gives it to the engine; no frame passes until a snapshot names it.

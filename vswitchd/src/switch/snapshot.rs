@@ -16,6 +16,7 @@ impl Switch {
         self.settle_flows();
         self.publish_view();
         self.publish_snapshot();
+        self.ports_changed = true;
         for (fdb, port) in orphans {
             fdb.flush(Some(port), None);
         }

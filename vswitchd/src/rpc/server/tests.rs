@@ -1,6 +1,6 @@
 //! Clients of every kind, in one thread with the server: no client waits, so none can hang a test.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream as Client;
 use std::time::Duration;
 

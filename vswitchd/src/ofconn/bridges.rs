@@ -1,0 +1,87 @@
+//! What connections need of the switch.
+
+use openflow::switch::FragHandling;
+use openflow::{Message, OfpError};
+
+use crate::ofproto::notice::{Asker, Notice};
+use crate::switch::Switch;
+
+/// The bridges that messages are for. The switch, or a fake in tests.
+pub trait Bridges {
+    /// See [`Switch::openflow`].
+    ///
+    /// # Errors
+    /// What the message deserves.
+    fn openflow(
+        &mut self,
+        bridge: &str,
+        by: Asker,
+        message: Message,
+    ) -> Result<Vec<Message>, OfpError>;
+
+    /// See [`Switch::openflow_bundle`].
+    ///
+    /// # Errors
+    /// Which message was refused, and what it deserves.
+    fn openflow_bundle(
+        &mut self,
+        bridge: &str,
+        by: Asker,
+        messages: Vec<(u32, Message)>,
+    ) -> Result<(), (usize, OfpError)>;
+
+    /// See [`Switch::flush_openflow`].
+    fn flush_openflow(&mut self);
+
+    /// See [`Switch::barrier`].
+    fn barrier(&mut self);
+
+    /// See [`Switch::take_notices`].
+    fn take_notices(&mut self) -> Vec<Notice>;
+
+    /// What a bridge does with fragments.
+    fn frag_handling(&self, bridge: &str) -> FragHandling;
+
+    /// See [`Switch::set_frag_handling`].
+    fn set_frag_handling(&mut self, bridge: &str, frag: FragHandling);
+}
+
+impl Bridges for Switch {
+    fn openflow(
+        &mut self,
+        bridge: &str,
+        by: Asker,
+        message: Message,
+    ) -> Result<Vec<Message>, OfpError> {
+        Switch::openflow(self, bridge, by, message)
+    }
+
+    fn openflow_bundle(
+        &mut self,
+        bridge: &str,
+        by: Asker,
+        messages: Vec<(u32, Message)>,
+    ) -> Result<(), (usize, OfpError)> {
+        Switch::openflow_bundle(self, bridge, by, messages)
+    }
+
+    fn flush_openflow(&mut self) {
+        Switch::flush_openflow(self);
+    }
+
+    fn barrier(&mut self) {
+        Switch::barrier(self);
+    }
+
+    fn take_notices(&mut self) -> Vec<Notice> {
+        Switch::take_notices(self)
+    }
+
+    fn frag_handling(&self, bridge: &str) -> FragHandling {
+        Switch::frag_handling(self, bridge)
+    }
+
+    fn set_frag_handling(&mut self, bridge: &str, frag: FragHandling) {
+        Switch::set_frag_handling(self, bridge, frag);
+    }
+}
