@@ -125,7 +125,7 @@ fn forward_normal<O: Output, const MIRRORED: bool>(
 ) {
     let counters = in_port.stats.of(stage.thread);
     let fdb = bridge.fdb.reader();
-    let reader = Reader::new(in_port, bridge, fdb);
+    let reader = Reader::new(in_port, bridge, &fdb);
     let mut headings = [Heading::EMPTY; MAX_BURST];
     let (mut warm, mut n_multicast) = (0, 0);
     for (frame, heading) in batch.iter().zip(&mut headings) {
