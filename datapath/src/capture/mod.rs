@@ -5,7 +5,8 @@
 //! and the one [`Reader`]. The tap copies matching frames, up to a length, as records
 //! ([`packet::capture`]); what finds the ring full is counted as lost, so forwarding waits for nobody.
 //! Frames of a batch are gathered in a small buffer first, so that the ring's index moves once per
-//! batch. The reader takes the records of all rings in the order of their time.
+//! batch. What copying takes of a busy thread's time is bounded too ([`budget`]): frames beyond that are
+//! counted as lost like those that find the ring full. The reader takes the records of all rings in the order of their time.
 //!
 //! A frame is captured on the way in as the driver handed it over, with its tag, and on the way out as
 //! it is handed to the driver: tags edited, cut only if the port cannot do it. A large segment that
@@ -19,6 +20,7 @@
 //! thread and the reader touch. When the reader is dropped, each thread finds its ring abandoned at
 //! the end of a round, and drops its tap.
 
+mod budget;
 mod reader;
 mod tap;
 
@@ -31,6 +33,7 @@ use rtrb::RingBuffer;
 
 use crate::counter::Counter;
 use crate::ids::{BridgeId, PortNo};
+pub(crate) use budget::Round;
 pub use reader::Reader;
 pub(crate) use tap::Captures;
 pub use tap::Tap;
@@ -82,7 +85,7 @@ pub struct CaptureSpec {
 pub struct CaptureCounts {
     /// Frames copied into a ring.
     pub captured: u64,
-    /// Frames that would have been, but found the ring full.
+    /// Frames that would have been, but found the ring full, or the thread without time for it.
     pub lost: u64,
     /// Frames that the filter refused.
     pub filtered: u64,

@@ -6,10 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use packet::capture::{Direction, HEADER_LEN, Kind, RecordHeader};
 use rtrb::Producer;
 
+use super::budget::{Budget, Round};
 use super::{CaptureSpec, MAX_SNAP_LEN, Scope, TapCounters, Ways};
 use crate::batch::Batch;
 use crate::frame::Frame;
 use crate::ids::PortNo;
+use crate::poll::cpu::cycles;
 use crate::view::Snapshot;
 
 /// Bytes of records that are gathered before they go into the ring.
@@ -52,16 +54,24 @@ impl Tap {
         way && self.watched.get(port.index()).copied().unwrap_or(false)
     }
 
-    /// Copies the frames of a batch that match. Once one found the ring full the rest of the batch is
+    /// Copies the frames of a batch that match, unless there is no time for it. Once one found the ring full the rest of the batch is
     /// lost too: a reader that cannot keep up does not slow down forwarding.
-    fn copy(&mut self, header: RecordHeader, batch: &[Frame]) {
+    fn copy(&mut self, mut header: RecordHeader, batch: &[Frame], may_copy: bool) {
+        if !may_copy && self.spec.filter.is_empty() {
+            return self.counters.lost.add(batch.len() as u64);
+        }
         let (mut n_filtered, mut n_lost) = (0, 0);
         for frame in batch {
             let data = frame.data();
             if !self.spec.filter.matches(data) {
                 n_filtered += 1;
-            } else if n_lost > 0 || !self.copy_frame(header, data) {
+            } else if !may_copy || n_lost > 0 {
                 n_lost += 1;
+            } else {
+                if header.time_ns == 0 {
+                    header.time_ns = now_ns();
+                }
+                n_lost += u64::from(!self.copy_frame(header, data));
             }
         }
         self.hand_over();
@@ -111,47 +121,66 @@ impl Tap {
     }
 }
 
+/// Nanoseconds since 1970.
+fn now_ns() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// The taps of one poll thread.
 #[derive(Default)]
-pub(crate) struct Captures(Vec<Tap>);
+pub(crate) struct Captures {
+    taps: Vec<Tap>,
+    budget: Budget,
+}
 
 impl Captures {
     /// Whether anybody watches anything.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.taps.is_empty()
     }
 
     /// Adds a tap.
     pub fn add(&mut self, mut tap: Tap, view: &Snapshot) {
         tap.apply(view);
-        self.0.push(tap);
+        self.taps.push(tap);
     }
 
     /// Takes over the ports of a new snapshot.
     pub fn apply(&mut self, view: &Snapshot) {
-        self.0.iter_mut().for_each(|tap| tap.apply(view));
+        self.taps.iter_mut().for_each(|tap| tap.apply(view));
     }
 
     /// Drops the taps whose reader is gone.
     pub fn forget_ended(&mut self) {
-        self.0.retain(|tap| !tap.ring.is_abandoned());
+        self.taps.retain(|tap| !tap.ring.is_abandoned());
+    }
+
+    /// A round of the thread has passed: time for captures.
+    #[inline]
+    pub fn earn(&mut self, round: Round, cycles: u64) {
+        if !self.is_empty() {
+            self.budget.earn(round, cycles);
+        }
     }
 
     /// Copies what is to be captured of a batch that a port received, or is to send.
     #[cold]
     pub fn copy(&mut self, port: PortNo, direction: Direction, batch: &Batch) {
-        for tap in self.0.iter_mut().filter(|tap| tap.watches(port, direction)) {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let start = cycles();
+        let may_copy = !self.budget.is_spent();
+        for tap in self.taps.iter_mut().filter(|tap| tap.watches(port, direction)) {
             let header = RecordHeader {
                 kind: Kind::Frame,
                 direction,
                 port: port.get(),
                 captured_len: 0,
                 original_len: 0,
-                time_ns: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+                time_ns: 0, // asked for when a frame is wanted
             };
-            tap.copy(header, batch);
+            tap.copy(header, batch, may_copy);
         }
+        self.budget.spend(cycles().wrapping_sub(start));
     }
 }

@@ -144,6 +144,31 @@ fn what_finds_the_ring_full_is_counted_and_nothing_waits() {
 }
 
 #[test]
+fn a_busy_thread_forwards_first_and_counts_what_it_has_no_time_to_copy() {
+    let filter = Filter::parse(["dl_type=0x0101"]).unwrap();
+    let (capture, mut reader) = Capture::new(CaptureSpec { filter, ..spec(PORT_1) });
+    let (all, mut reader_of_all) = Capture::new(spec(PORT_1));
+    let mut thread = Thread::new();
+    thread.captures.add(capture.tap(), &view(&[0, 0]));
+    thread.captures.add(all.tap(), &view(&[0, 0]));
+    let frames: [&[u8]; 2] = [&[1; 60], &[2; 60]];
+    let mut n = 0;
+    // No round passes that would give time.
+    while reader_of_all.counts().lost == 0 {
+        thread.pass(1, Direction::In, &frames);
+        n += 1;
+        read_all(&mut reader);
+        read_all(&mut reader_of_all);
+    }
+    assert_eq!(reader.counts(), counts(n - 1, 1, n));
+    assert_eq!(reader_of_all.counts(), counts(2 * (n - 1), 2, 0));
+    thread.captures.earn(Round::Idle, u64::MAX);
+    thread.pass(1, Direction::In, &frames);
+    assert_eq!(reader.counts(), counts(n, 1, n + 1));
+    assert_eq!(reader_of_all.counts(), counts(2 * n, 2, 0));
+}
+
+#[test]
 fn records_of_all_threads_come_by_time() {
     let (capture, mut reader) = Capture::new(spec(PORT_1));
     let mut threads = [Thread::new(), Thread::new()];

@@ -11,6 +11,7 @@ use super::stats::ThreadStats;
 use super::tx::TxBuffers;
 use super::{idle, wake::Wake};
 use crate::batch::Batch;
+use crate::capture::Round;
 use crate::clock::Clock;
 use crate::drop_reason::DropReason;
 use crate::engine::Event;
@@ -131,6 +132,7 @@ impl PollThread {
                 last_busy_ns = self.clock.now_ns();
                 let woken = cycles();
                 self.stats.idle_cycles.add(woken.wrapping_sub(since));
+                self.tx.give_captures_time(Round::Idle, woken.wrapping_sub(since));
                 since = woken;
             } else if rounds.is_multiple_of(idle::LOOK_EVERY) {
                 self.rx.look(Some(0), now_ns);
@@ -155,16 +157,18 @@ impl PollThread {
     }
 
     /// Adds a round to the statistics; the time stamp at its end.
-    fn account(&self, n: usize, since: u64) -> u64 {
+    fn account(&mut self, n: usize, since: u64) -> u64 {
         let now = cycles();
         let spent = now.wrapping_sub(since);
         if n > 0 {
             self.stats.packets.add(n as u64);
             self.stats.busy_rounds.add(1);
             self.stats.busy_cycles.add(spent);
+            self.tx.give_captures_time(Round::Busy, spent);
         } else {
             self.stats.idle_rounds.add(1);
             self.stats.idle_cycles.add(spent);
+            self.tx.give_captures_time(Round::Idle, spent);
         }
         now
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::stats::ThreadStats;
 use crate::batch::Batch;
-use crate::capture::{Captures, Direction, Tap};
+use crate::capture::{Captures, Direction, Round, Tap};
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FramePool};
@@ -97,6 +97,12 @@ impl TxBuffers {
         if !self.captures.is_empty() {
             self.captures.forget_ended();
         }
+    }
+
+    /// A round has passed, which took so many cycles.
+    #[inline]
+    pub fn give_captures_time(&mut self, round: Round, cycles: u64) {
+        self.captures.earn(round, cycles);
     }
 
     /// A port has received a batch.

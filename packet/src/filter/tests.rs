@@ -121,6 +121,42 @@ fn a_frame_cut_short_meets_no_term_behind_the_cut() {
     }
 }
 
+/// Frames that look like something: headers of a kind, then bytes of any kind.
+fn some_frame() -> impl Strategy<Value = Vec<u8>> {
+    let headers = prop_oneof![
+        Just(vec![8, 0, 0x45]),
+        Just(vec![8, 0, 0x46]),
+        Just(vec![8, 0]),
+        Just(vec![0x86, 0xdd, 0x60]),
+        Just(vec![8, 6, 0, 1, 8, 0, 6, 4]),
+        Just(vec![0x81, 0, 0, 100, 8, 0, 0x45]),
+        Just(vec![0x81, 0, 0, 100]),
+        Just(vec![]),
+    ];
+    // Few values, so that terms are met now and then.
+    let any_bytes = prop::collection::vec(prop_oneof![Just(0), Just(6), Just(17), Just(2)], 0..70);
+    let addresses = prop::collection::vec(prop_oneof![Just(0), Just(2)], 12);
+    (addresses, headers, any_bytes).prop_map(|parts| [parts.0, parts.1, parts.2].concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn a_quick_look_never_misses_a_frame_that_meets_the_terms(
+        frame in some_frame(),
+        term in prop::sample::select(vec![
+            "arp", "ip", "ip6", "icmp", "tcp", "udp", "mac=02:00:00:00:00:02", "vlan=100", "vlan=none",
+            "vlan=any", "vlan=0", "dl_src=00:00:00:00:00:00", "dl_dst=00:00:02:02:00:02",
+            "host=0.0.0.0/0", "host=0.6.0.0/14", "nw_src=2.0.0.0/8", "nw_dst=17.0.0.0/8", "host=::/0",
+            "port=0", "tp_src=6", "tp_dst=512", "tcp_flags=-syn", "tcp_flags=+syn-ack", "tcp_flags=ack",
+        ]),
+    ) {
+        let filter = filter(term);
+        prop_assert!(!(filter.is_surely_missed(&frame) && filter.meets_all(&frame)), "{}", term);
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_panics(text in ".{0,40}", frame in prop::collection::vec(any::<u8>(), 0..80)) {

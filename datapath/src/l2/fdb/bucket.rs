@@ -101,6 +101,12 @@ impl Bucket<'_> {
         Probe::Busy
     }
 
+    /// Writer: whether entries live behind this bucket that were displaced past it.
+    #[must_use]
+    pub fn has_overflow(self) -> bool {
+        self.0[HEAD].load(Ordering::Relaxed) > VERSION
+    }
+
     /// Brings the line into the cache; the value has no meaning.
     #[inline]
     pub fn touch(self) -> u64 {
@@ -117,7 +123,8 @@ impl Bucket<'_> {
     /// Replaces a value if it is still `old`: how poll threads note that an entry is in use.
     #[inline]
     pub fn refresh(self, way: usize, old: Value, new: Value) {
-        // A lost race is no loss: somebody else refreshed, moved or removed the entry just now.
+        // A lost race is no loss: somebody else refreshed, moved or removed the entry just now, or
+        // the table grew, and the next frame refreshes it.
         let _ = self.0[VALUES + way].compare_exchange(
             old.0,
             new.0,
@@ -133,8 +140,8 @@ impl Bucket<'_> {
 
     /// A swap, though the old value is of no interest: so that writer and refresher synchronise, and
     /// the later of the two is the last for everybody.
-    fn replace(self, way: usize, value: Value) {
-        self.0[VALUES + way].swap(value.0, Ordering::AcqRel);
+    fn replace(self, way: usize, value: Value) -> Value {
+        Value(self.0[VALUES + way].swap(value.0, Ordering::AcqRel))
     }
 
     /// Writer: the key in a place.
@@ -157,12 +164,12 @@ impl Bucket<'_> {
         });
     }
 
-    /// Writer: empties a place.
-    pub fn clear(self, way: usize) {
+    /// Writer: empties a place; the value that it had at the last.
+    pub fn clear(self, way: usize) -> Value {
         self.write(0, |words| {
             words[KEYS + way].store(0, Ordering::Relaxed);
-            self.replace(way, self.value(way).retired());
-        });
+            self.replace(way, self.value(way).retired())
+        })
     }
 
     /// Writer: one more entry lives behind this bucket.
@@ -176,13 +183,14 @@ impl Bucket<'_> {
     }
 
     /// Makes `change` look like one step to readers, and adds `overflow` to the head.
-    fn write(self, overflow: u64, change: impl FnOnce(&[AtomicU64; WORDS])) {
+    fn write<T>(self, overflow: u64, change: impl FnOnce(&[AtomicU64; WORDS]) -> T) -> T {
         let head = self.0[HEAD].load(Ordering::Relaxed);
         let version = head & VERSION;
         self.0[HEAD].store(head & !VERSION | (version + 1) & VERSION, Ordering::Relaxed);
         fence(Ordering::Release);
-        change(self.0);
+        let result = change(self.0);
         let head = (head & !VERSION).wrapping_add(overflow);
         self.0[HEAD].store(head | (version + 2) & VERSION, Ordering::Release);
+        result
     }
 }

@@ -28,6 +28,7 @@ impl Fdb {
                 return Err(full);
             }
         }
+        self.grow(&mut writer);
         self.table.insert(key, Value::fixed(port)).ok_or(full)?;
         writer.stats.current += 1;
         writer.stats.n_static += 1;
@@ -121,6 +122,7 @@ impl Fdb {
 
     fn sorted(&self) -> Vec<(Key, Value)> {
         let mut found = Vec::new();
+        let n_homes = self.table.n_homes();
         self.for_each(|writer, slot, key, value| {
             let rank = if value.is_static() {
                 (0, 0, key.0)
@@ -129,6 +131,11 @@ impl Fdb {
             };
             found.push((rank, key, value));
         });
+        if self.table.n_homes() != n_homes {
+            // An entry that moved meanwhile was met twice.
+            found.sort_by_key(|(_, key, _)| key.0);
+            found.dedup_by_key(|(_, key, _)| key.0);
+        }
         found.sort_unstable_by_key(|(rank, ..)| *rank);
         found.into_iter().map(|(_, key, value)| (key, value)).collect()
     }

@@ -126,6 +126,30 @@ impl Order {
         }
     }
 
+    /// An entry has moved to another slot, and keeps its place in the order.
+    pub fn relocate(&mut self, from: Slot, to: Slot, port: PortNo) {
+        let node = self.nodes[from.0 as usize];
+        let Node { prev, next, stamp_s, .. } = node;
+        let link = to.0 + 1;
+        self.nodes[to.0 as usize] = node;
+        if prev != 0 {
+            self.nodes[prev as usize - 1].next = link;
+        }
+        if next != 0 {
+            self.nodes[next as usize - 1].prev = link;
+        }
+        if let (true, Some(list)) =
+            (prev == 0 || next == 0, self.ports[port.index()].by_second.get_mut(&stamp_s))
+        {
+            if prev == 0 {
+                list.head = link;
+            }
+            if next == 0 {
+                list.tail = link;
+            }
+        }
+    }
+
     /// The port with most entries; the highest number among equals.
     #[must_use]
     pub fn largest(&self) -> Option<PortNo> {

@@ -14,6 +14,9 @@
 //!
 //! So no poll thread ever waits, and an entry's cache line is written at most once a second.
 //!
+//! The table takes as much memory as its entries need, not as much as `max_entries` may once need: for
+//! each new address it grows by a home bucket ([`table`]), which moves an entry or two.
+//!
 //! **Limit.** A full table makes room by evicting the entry least recently used (to the second) of the
 //! port that holds most, so that a port which floods new addresses evicts its own. The lists that know
 //! this order are brought up to date lazily, at most [`MAX_RESTAMPS`] entries per new address; if that
@@ -50,11 +53,12 @@ use std::time::Duration;
 use packet::{MacAddr, Vid};
 
 use crate::ids::PortNo;
+use bucket::Probe;
 use flap::Flaps;
 pub use flap::{FLAP_MOVES, FLAP_WINDOW_S, Flap};
 use lru::Order;
-use table::{Slot, Table, View};
-use word::Value;
+use table::{Moved, Slot, Table, View};
+use word::{Hasher, Value};
 
 pub(crate) use table::Home;
 pub(crate) use word::Key;
@@ -63,6 +67,8 @@ pub(crate) use word::Key;
 pub const MAX_ENTRIES: usize = 1 << 24;
 /// Most entries whose place in the order is corrected for one new address.
 pub const MAX_RESTAMPS: usize = 64;
+/// Entries that one growth moves, with room to spare.
+const MOVED_CAP: usize = 16;
 /// Slots or entries handled per hold of the mutex.
 const PER_HOLD: usize = 512;
 
@@ -143,6 +149,8 @@ struct Writer {
     order: Order,
     stats: FdbStats,
     flaps: Flaps,
+    /// Entries that growth has moved; empty but while it does.
+    moved: Vec<Moved>,
 }
 
 /// A forwarding database.
@@ -164,25 +172,36 @@ pub(crate) struct FdbReader<'a> {
 impl FdbReader<'_> {
     /// Where the search for a key begins.
     #[inline]
-    pub fn home(self, key: Key) -> Home {
+    pub fn home(&self, key: Key) -> Home {
         self.view.home(key)
     }
 
     /// Starts to bring a home into the cache; the value has no meaning.
     #[inline]
-    pub fn touch(self, home: Home) -> u64 {
+    pub fn touch(&self, home: Home) -> u64 {
         self.view.touch(home)
     }
 
     /// [`Fdb::lookup`].
     #[inline]
-    pub fn lookup(self, key: Key, home: Home) -> Option<PortNo> {
+    pub fn lookup(&self, key: Key, home: Home) -> Option<PortNo> {
         self.view.find(key, home).and_then(|(_, value)| value.port())
     }
 
     /// [`Fdb::learn`].
     #[inline]
-    pub fn learn(self, key: Key, home: Home, port: PortNo, now_s: u32) -> Learned {
+    pub fn learn(&self, key: Key, home: Home, port: PortNo, now_s: u32) -> Learned {
+        match self.view.at_home(key, home) {
+            Probe::Found(_, value) if value.is_learned_on(port) && value.stamp_s() >= now_s => {
+                Learned::Known
+            }
+            _ => self.learn_now(key, home, port, now_s),
+        }
+    }
+
+    /// [`FdbReader::learn`] if there may be something to note.
+    #[inline(never)]
+    fn learn_now(&self, key: Key, home: Home, port: PortNo, now_s: u32) -> Learned {
         match self.view.find(key, home) {
             Some((slot, value)) if value.is_learned_on(port) => {
                 if value.stamp_s() < now_s {
@@ -206,12 +225,13 @@ impl Fdb {
     #[must_use]
     pub fn new(config: FdbConfig) -> Fdb {
         let max_entries = config.max_entries.clamp(1, MAX_ENTRIES);
-        let table = Table::new(max_entries);
+        let table = Table::new(max_entries, Hasher::new());
         let order = Order::new(table.n_slots());
         let stats = FdbStats { max_entries, ..FdbStats::default() };
+        let (flaps, moved) = (Flaps::default(), Vec::with_capacity(MOVED_CAP));
         Fdb {
             table,
-            writer: Mutex::new(Writer { order, stats, flaps: Flaps::default() }),
+            writer: Mutex::new(Writer { order, stats, flaps, moved }),
             max_entries,
             aging_s: AtomicU32::new(seconds(config.aging)),
             deferred: AtomicU64::new(0),
@@ -280,6 +300,7 @@ impl Fdb {
                 if let Err(learned) = self.make_room(writer) {
                     return learned;
                 }
+                self.grow(writer);
                 let Some(slot) = self.table.insert(key, Value::learned(port, now_s)) else {
                     return Learned::Full;
                 };
@@ -287,6 +308,20 @@ impl Fdb {
                 writer.stats.current += 1;
                 writer.stats.learned += 1;
                 Learned::New
+            }
+        }
+    }
+
+    /// Keeps about a home bucket per entry: looks stay short, and the memory small. A slot found before
+    /// is no longer good.
+    fn grow(&self, writer: &mut Writer) {
+        if writer.stats.current < self.table.n_homes() {
+            return;
+        }
+        self.table.grow(&mut writer.moved);
+        for Moved { from, to, value } in writer.moved.drain(..) {
+            if let Some(port) = value.port().filter(|_| !value.is_static()) {
+                writer.order.relocate(from, to, port);
             }
         }
     }

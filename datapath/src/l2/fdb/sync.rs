@@ -2,9 +2,11 @@
 
 #[cfg(loom)]
 pub use ::loom::{
-    hint::spin_loop, sync::atomic::AtomicU64, sync::atomic::Ordering, sync::atomic::fence,
+    hint::spin_loop, sync::atomic::AtomicU64, sync::atomic::AtomicUsize, sync::atomic::Ordering,
+    sync::atomic::fence,
 };
 #[cfg(not(loom))]
 pub use std::{
-    hint::spin_loop, sync::atomic::AtomicU64, sync::atomic::Ordering, sync::atomic::fence,
+    hint::spin_loop, sync::atomic::AtomicU64, sync::atomic::AtomicUsize, sync::atomic::Ordering,
+    sync::atomic::fence,
 };

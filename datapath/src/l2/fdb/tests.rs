@@ -182,6 +182,37 @@ fn another_size_keeps_what_fits() {
 }
 
 #[test]
+fn a_table_grows_with_its_entries_and_keeps_their_order() {
+    let fdb = fdb(100_000);
+    let empty = fdb.table.n_homes();
+    let second = |n: u64| u32::try_from(n / 10).unwrap();
+    for n in 0..5000 {
+        assert_eq!(fdb.learn(V0, mac(n), port(n % 7), second(n)), Learned::New);
+    }
+    assert!((0..5000).all(|n| fdb.lookup(V0, mac(n)) == Some(port(n % 7))));
+    assert!(empty <= 64 && (5000 - 64..=5000).contains(&fdb.table.n_homes()));
+    let shown: Vec<_> = fdb.entries(500).into_iter().map(|entry| entry.mac).collect();
+    assert_eq!(shown, (0..5000).map(mac).collect::<Vec<_>>());
+    // To the second, whatever has moved.
+    assert_eq!(fdb.expire(300 + second(2500)), 2510);
+    assert!((0..5000).all(|n| fdb.lookup(V0, mac(n)).is_some() == (n >= 2510)));
+    assert_eq!(fdb.flush(None, None), 2490);
+    assert_eq!((fdb.stats().current, fdb.entries(500)), (0, Vec::new()));
+}
+
+#[test]
+fn static_entries_move_with_a_growing_table() {
+    let fdb = fdb(10_000);
+    for n in 0..2000 {
+        fdb.add_static(V0, mac(n), port(1)).unwrap();
+        fdb.learn(V0, mac(10_000 + n), port(2), 1);
+    }
+    assert!((0..2000).all(|n| fdb.lookup(V0, mac(n)) == Some(port(1))));
+    assert_eq!((fdb.stats().n_static, fdb.expire(1000)), (2000, 2000));
+    assert!((0..2000).all(|n| fdb.get(V0, mac(n), 1000).unwrap().is_static));
+}
+
+#[test]
 fn a_million_entries_fit_and_leave() {
     let n = 1_000_000;
     let fdb = fdb(n);

@@ -127,7 +127,7 @@ fn forward_normal<O: Output, const MIRRORED: bool>(
 ) {
     let counters = in_port.stats.of(stage.thread);
     let fdb = bridge.fdb.reader();
-    let reader = Reader::new(in_port, bridge, fdb);
+    let reader = Reader::new(in_port, bridge, &fdb);
     let mut headings = [Heading::EMPTY; MAX_BURST];
     let (mut warm, mut n_multicast) = (0, 0);
     for (frame, heading) in batch.iter().zip(&mut headings) {
@@ -143,7 +143,7 @@ fn forward_normal<O: Output, const MIRRORED: bool>(
     let (thread, snapshot, now_s, now_ns) =
         (stage.thread, stage.snapshot, stage.now_s, stage.now_ns);
     let (pool, hops) = (&mut *stage.pool, &mut *stage.hops);
-    let mirrored = 0;
+    let (mirrored, route) = (0, None);
     let mut sender = Sender::<'_, O, MIRRORED> {
         snapshot,
         thread,
@@ -154,6 +154,7 @@ fn forward_normal<O: Output, const MIRRORED: bool>(
         hops,
         out,
         mirrored,
+        route,
     };
     // Keys of the frame before, and where its destination is: traffic comes in runs, and a run
     // teaches and finds the same throughout.
@@ -181,6 +182,10 @@ fn forward_normal<O: Output, const MIRRORED: bool>(
                 found
             }
         };
+        if let Some(route) = sender.known_route(found, heading) {
+            sender.send_by(frame, route, heading);
+            continue;
+        }
         match found.and_then(|no| sender.port(no)) {
             Some(port) => sender.unicast(frame, port, heading),
             None => match may_flood(in_port, heading, now_ns) {

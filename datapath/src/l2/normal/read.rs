@@ -87,7 +87,7 @@ impl Heading {
 pub struct Reader<'a> {
     port: &'a Port,
     bridge: &'a Bridge,
-    fdb: FdbReader<'a>,
+    fdb: &'a FdbReader<'a>,
     /// What becomes of untagged frames: nearly all.
     untagged: Result<Vid, DropReason>,
     /// Whether the VLAN of untagged frames is in `flood_vlans`.
@@ -96,7 +96,7 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Decides what the port and the bridge decide.
-    pub fn new(port: &'a Port, bridge: &'a Bridge, fdb: FdbReader<'a>) -> Reader<'a> {
+    pub fn new(port: &'a Port, bridge: &'a Bridge, fdb: &'a FdbReader<'a>) -> Reader<'a> {
         let untagged = port.vlan.admit(None);
         let untagged_floods = untagged.is_ok_and(|vlan| bridge.flood_vlans.contains(vlan));
         Reader { port, bridge, fdb, untagged, untagged_floods }

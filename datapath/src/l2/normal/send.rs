@@ -32,6 +32,17 @@ pub struct Sender<'a, O, const MIRRORED: bool> {
     pub out: &'a mut O,
     /// Mirrors that the frame went to, and those with the same output: a bit each.
     pub mirrored: u32,
+    /// The way of the last unicast frame that left without having come with a tag.
+    pub route: Option<Route<'a>>,
+}
+
+/// A way out that was found open: to one port, for frames of one VLAN that came without a tag. What
+/// else decides about it is the same for the whole batch.
+#[derive(Clone, Copy)]
+pub struct Route<'a> {
+    port: &'a Port,
+    vlan: Vid,
+    edit: Edit,
 }
 
 impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
@@ -42,6 +53,26 @@ impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
         (port.bridge == self.bridge.id).then_some(&**port)
     }
 
+    /// The way of a frame before, if this one goes it too.
+    #[inline]
+    pub fn known_route(&self, found: Option<PortNo>, heading: &Heading) -> Option<Route<'a>> {
+        let is_it = |route: &Route<'_>| {
+            found == Some(route.port.no) && heading.vlan == route.vlan && heading.tags.is_none()
+        };
+        self.route.filter(is_it)
+    }
+
+    /// Sends by a way that was found open.
+    #[inline]
+    pub fn send_by(&mut self, mut frame: Frame, route: Route<'_>, heading: &Heading) {
+        let Route { port, edit, .. } = route;
+        if edit == Edit::Keep || edit.apply(&mut frame) {
+            self.output(frame, port, heading);
+        } else {
+            self.send_moved(frame, (port, heading), edit);
+        }
+    }
+
     /// Loses a frame.
     pub fn drop(&mut self, frame: Frame, reason: DropReason) {
         self.counters.drop_rx(reason, 1);
@@ -49,8 +80,8 @@ impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
     }
 
     /// Sends to the port where the destination is.
-    #[inline]
-    pub fn unicast(&mut self, frame: Frame, port: &Port, heading: &Heading) {
+    #[inline(never)] // Frames come in runs, of which only the first comes here.
+    pub fn unicast(&mut self, frame: Frame, port: &'a Port, heading: &Heading) {
         if port.no == self.in_port.no {
             self.drop(frame, DropReason::SamePort);
         } else if !port.up {
@@ -60,8 +91,19 @@ impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
         } else if let Some(reason) = self.refusal(port, heading) {
             self.drop(frame, reason);
         } else {
-            self.send(frame, port, heading);
+            let route = self.route_to(port, heading);
+            if heading.tags.is_none() {
+                self.route = Some(route);
+            }
+            self.send_by(frame, route, heading);
         }
+    }
+
+    /// The way to a port that a frame may leave by.
+    #[inline]
+    fn route_to<'p>(&self, port: &'p Port, heading: &Heading) -> Route<'p> {
+        let (vlan, outer) = (heading.vlan, heading.tags.map(|tags| tags.outer));
+        Route { port, vlan, edit: port.vlan.edit(&self.in_port.vlan, vlan, outer) }
     }
 
     /// Why a port that carries the frame's VLAN does not send it, if so.
@@ -100,15 +142,9 @@ impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
         }
     }
 
-    #[inline]
-    fn send(&mut self, mut frame: Frame, port: &Port, heading: &Heading) {
-        let outer = heading.tags.map(|tags| tags.outer);
-        let edit = port.vlan.edit(&self.in_port.vlan, heading.vlan, outer);
-        if edit.apply(&mut frame) {
-            self.output(frame, port, heading);
-        } else {
-            self.send_moved(frame, (port, heading), edit);
-        }
+    fn send(&mut self, frame: Frame, port: &Port, heading: &Heading) {
+        let route = self.route_to(port, heading);
+        self.send_by(frame, route, heading);
     }
 
     /// Hands over a frame that is as it is to leave.
@@ -146,7 +182,7 @@ impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
 }
 
 /// To the poll thread's buffers, or to the next bridge.
-#[inline]
+#[inline(always)] // A match, once per frame.
 pub fn hand_over<O: Output>(
     (thread, pool, hops): (usize, &mut FramePool, &mut Hops),
     frame: Frame,
