@@ -8,6 +8,7 @@
 mod capture;
 mod conservation;
 mod flood;
+mod flows;
 mod life;
 mod matrix;
 mod mirror;

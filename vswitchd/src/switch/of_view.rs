@@ -280,8 +280,12 @@ impl Switch {
             self.with_flows(name, None, Ofproto::expire);
         }
         self.flush_openflow();
-        self.engine.sync();
-        self.purge_flows();
+        // A poll thread that sleeps is woken only if there is something to free.
+        let tables = self.bridges.values().map(|state| state.openflow.ofproto.tables());
+        if tables.flat_map(|tables| tables.iter()).any(|(_, table)| table.is_to_be_purged()) {
+            self.engine.sync();
+            self.purge_flows();
+        }
     }
 
     /// Frees flows that no poll thread sees. All have taken the newest view.

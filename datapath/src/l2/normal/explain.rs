@@ -97,7 +97,7 @@ fn copies(snapshot: &Snapshot, bridge: BridgeId) -> Option<(Bridge, Snapshot)> {
 fn reason(port: &Port, bridge: &Bridge, frame: &[u8]) -> String {
     let fdb = bridge.fdb.reader();
     let mut heading = Heading::EMPTY;
-    Reader::new(port, bridge, fdb).read(frame, &mut heading);
+    Reader::new(port, bridge, &fdb).read(frame, &mut heading);
     match heading.way {
         Way::Drop(_) => String::new(),
         Way::Flood => "flooding in a VLAN of flood_vlans".to_owned(),

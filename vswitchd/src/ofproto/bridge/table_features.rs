@@ -7,7 +7,6 @@
 //! # References
 //! OpenFlow 1.3.5 §7.3.5.5; `ofproto/ofproto.c`, `query_tables`, for the answers.
 
-use std::sync::atomic::Ordering;
 
 use openflow::table::{TableFeatures, TableProperty, TableStats};
 use packet::flow::FieldId;
@@ -110,8 +109,8 @@ impl Ofproto {
                 wildcards: WILDCARDS_ALL,
                 max_entries: limit.unwrap_or(max_entries()),
                 active: u32::try_from(self.store.n_flows(number)).unwrap_or(u32::MAX),
-                lookups: table.lookups.load(Ordering::Relaxed),
-                matched: table.matched.load(Ordering::Relaxed),
+                lookups: table.lookups(),
+                matched: table.matched(),
             }
         });
         stats.collect()

@@ -1,0 +1,343 @@
+//! Flows over a whole switch in one process: what is forwarded, counted, learned, told.
+
+use std::time::{Duration, Instant};
+
+use openflow::flow::{FlowCommand, FlowStats, FlowStatsRequest};
+use openflow::group::{GroupCommand, GroupDesc, GroupMod, GroupType, Selection};
+use openflow::meter::{BandKind, MeterBand, MeterCommand, MeterConfig, MeterFlags, MeterMod};
+use openflow::packet_io::PacketOut;
+use openflow::text::{parse_actions, parse_flow};
+use openflow::{Message, OfPort, OfpError, StatsReply, StatsRequest, Version};
+use packet::FlowMatch;
+use packet::flow::FieldId;
+use switch_tests::frame::{Frame, mac};
+use vswitchd::ofproto::notice::{Asker, ConnId, Event, Notice};
+
+use crate::rig::Rig;
+
+const BY: Asker = Asker { conn: ConnId(1), version: Version::V13, xid: 1 };
+
+/// A bridge `br0` with dummy ports `p1` to `p4` of those numbers, and without flows.
+fn rig(mut rig: Rig) -> Rig {
+    rig.run("add-br br0 fail_mode=secure");
+    for n in 1..=4 {
+        rig.run(&format!("add-port br0 p{n} type=dummy ofport_request={n}"));
+    }
+    rig
+}
+
+fn ask(rig: &mut Rig, message: Message) -> Vec<Message> {
+    rig.switch.openflow("br0", BY, message).expect("the message is taken")
+}
+
+fn try_flow(rig: &mut Rig, command: FlowCommand, text: &str) -> Result<(), OfpError> {
+    let flow = parse_flow(command, text).expect("a flow");
+    let done = rig.switch.openflow("br0", BY, Message::FlowMod(Box::new(flow)));
+    rig.switch.barrier();
+    done.map(|_| ())
+}
+
+fn flow(rig: &mut Rig, text: &str) {
+    try_flow(rig, FlowCommand::Add, text).expect("the flow is taken");
+}
+
+fn flows(rig: &mut Rig) -> Vec<FlowStats> {
+    let request = StatsRequest::Flow(Box::new(FlowStatsRequest::default()));
+    match ask(rig, Message::StatsRequest(request)).pop() {
+        Some(Message::StatsReply(StatsReply::Flow(flows))) => flows,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Packets of the flow of a priority.
+fn packets(rig: &mut Rig, priority: u16) -> u64 {
+    let flows = flows(rig);
+    let flow = flows.iter().find(|flow| flow.priority == priority);
+    flow.unwrap_or_else(|| panic!("{flows:?}")).packets.expect("packets are counted")
+}
+
+fn frame(dst: u32, src: u32, text: &str) -> Vec<u8> {
+    Frame::new(mac(dst), mac(src)).text(text)
+}
+
+const PORTS: [&str; 4] = ["p1", "p2", "p3", "p4"];
+
+#[test]
+fn a_flow_says_where_packets_go_and_counts_them() {
+    let mut rig = rig(Rig::new());
+    rig.send("p1", &frame(2, 1, "lost"));
+    assert!(rig.reached(&PORTS).is_empty(), "without flows, nothing is forwarded");
+    flow(&mut rig, "priority=5,in_port=1,actions=output:2,output:3");
+    flow(&mut rig, "priority=4,in_port=2,actions=mod_vlan_vid:7,output:1");
+    for n in 0..3 {
+        rig.send("p1", &frame(2, 1, &format!("n{n}")));
+    }
+    assert_eq!(rig.sent("p2").len(), 3);
+    assert_eq!(rig.sent("p3").len(), 3);
+    rig.send("p2", &frame(1, 2, "back"));
+    assert_eq!(rig.sent("p1"), [Frame::new(mac(1), mac(2)).vlan(7).text("back")]);
+    assert_eq!((packets(&mut rig, 5), packets(&mut rig, 4)), (3, 1));
+    let tables = match ask(&mut rig, Message::StatsRequest(StatsRequest::Table)).pop() {
+        Some(Message::StatsReply(StatsReply::Table(tables))) => tables,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((tables[0].active, tables[0].lookups, tables[0].matched), (2, 5, 4));
+    try_flow(&mut rig, FlowCommand::Delete, "in_port=1").expect("deleted");
+    rig.send("p1", &frame(2, 1, "gone"));
+    assert!(rig.reached(&PORTS).is_empty());
+    rig.assert_conserved();
+}
+
+#[test]
+fn a_bridge_that_only_does_normal_counts_on_its_flow() {
+    let mut rig = Rig::new();
+    rig.run("add-br br0");
+    rig.run("add-port br0 p1 type=dummy");
+    rig.run("add-port br0 p2 type=dummy");
+    for n in 0..5 {
+        rig.send("p1", &frame(2, 1, &format!("n{n}")));
+    }
+    assert_eq!(rig.sent("p2").len(), 5);
+    let all = flows(&mut rig);
+    assert_eq!(all.len(), 1);
+    let bytes: u64 = (0..5).map(|n| frame(2, 1, &format!("n{n}")).len() as u64).sum();
+    assert_eq!((all[0].priority, all[0].packets, all[0].bytes), (0, Some(5), Some(bytes)));
+    // One flow more, and packets pass the tables; the count goes on.
+    flow(&mut rig, "priority=9,in_port=2,actions=drop");
+    rig.send("p1", &frame(2, 1, "six"));
+    rig.send("p2", &frame(1, 2, "dropped"));
+    assert_eq!((packets(&mut rig, 0), packets(&mut rig, 9)), (6, 1));
+    assert_eq!((rig.sent("p1").len(), rig.sent("p2").len()), (0, 1));
+    rig.assert_conserved();
+}
+
+#[test]
+fn after_a_barrier_no_packet_is_handled_by_what_was_before() {
+    let mut rig = rig(Rig::threaded());
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let mut expected = [0_u64; 2];
+    for n in 0..10_000_u32 {
+        let to = usize::try_from(n % 2).expect("small");
+        let text = format!("priority=7,cookie={},in_port=1,actions=output:{}", n % 2, to + 2);
+        flow(&mut rig, &text);
+        rig.inject("p1", &frame(2, 1, "x"));
+        expected[to] += 1;
+        let mut sent = [0, 0];
+        while sent == [0, 0] {
+            sent = [rig.sent("p2").len(), rig.sent("p3").len()];
+            assert!(Instant::now() < deadline, "round {n}");
+            std::thread::yield_now();
+        }
+        let mut wanted = [0, 0];
+        wanted[to] = 1;
+        assert_eq!(sent, wanted, "round {n}");
+    }
+    // Adding the same match again keeps what was counted.
+    assert_eq!(packets(&mut rig, 7), expected.iter().sum::<u64>());
+}
+
+#[test]
+fn changes_under_load_lose_no_packet() {
+    let mut rig = rig(Rig::threaded());
+    flow(&mut rig, "priority=1,in_port=1,actions=output:2");
+    flow(&mut rig, "priority=1,in_port=4,actions=output:3");
+    let mut n = 0_usize;
+    for round in 0..200 {
+        for _ in 0..20 {
+            rig.inject("p1", &frame(2, 1, "x"));
+            n += 1;
+        }
+        let to = if round % 2 == 0 { 3 } else { 2 };
+        flow(&mut rig, &format!("priority=1,in_port=1,actions=output:{to}"));
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut got = 0;
+    while got < n {
+        got += rig.sent("p2").len() + rig.sent("p3").len();
+        assert!(Instant::now() < deadline, "{got} of {n}");
+        std::thread::yield_now();
+    }
+    assert_eq!(got, n);
+}
+
+#[test]
+fn a_packet_teaches_a_flow() {
+    let mut rig = rig(Rig::new());
+    flow(
+        &mut rig,
+        "table=0,priority=1,actions=learn(table=1,priority=9,hard_timeout=10,\
+         NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),resubmit(,1)",
+    );
+    flow(&mut rig, "table=1,priority=0,actions=flood");
+    rig.send("p1", &frame(2, 1, "hello"));
+    assert_eq!(rig.reached(&PORTS), ["p2", "p3", "p4"]);
+    rig.switch.on_lessons();
+    rig.switch.barrier();
+    rig.send("p2", &frame(1, 2, "known"));
+    assert_eq!(rig.reached(&PORTS), ["p1"]);
+    rig.switch.on_lessons();
+    assert_eq!(flows(&mut rig).len(), 4);
+    rig.pass(12);
+    assert_eq!(flows(&mut rig).len(), 2, "what was learned has its hard timeout");
+}
+
+#[test]
+fn a_select_group_spreads_flows_and_counts_buckets() {
+    let mut rig = rig(Rig::new());
+    let bucket = |n: u32, text: &str| openflow::group::Bucket {
+        id: n,
+        weight: 1,
+        watch_port: OfPort::NONE,
+        watch_group: openflow::flow::GROUP_ANY,
+        actions: parse_actions(text).expect("actions"),
+    };
+    let group = GroupDesc {
+        id: 5,
+        kind: GroupType::Select,
+        buckets: vec![bucket(0, "output:2"), bucket(1, "output:3")],
+        selection: Selection::default(),
+    };
+    let (command, command_bucket) = (GroupCommand::Add, openflow::group::BUCKET_ALL);
+    ask(&mut rig, Message::GroupMod(GroupMod { command, group, command_bucket }));
+    flow(&mut rig, "priority=1,actions=group:5");
+    for n in 0..64 {
+        rig.send("p1", &frame(100 + n, 1, "x"));
+    }
+    let (two, three) = (rig.sent("p2").len(), rig.sent("p3").len());
+    assert!(two > 8 && three > 8 && two + three == 64, "{two} {three}");
+    let request = Message::StatsRequest(StatsRequest::Group(5));
+    let stats = match ask(&mut rig, request).pop() {
+        Some(Message::StatsReply(StatsReply::Group(stats))) => stats,
+        other => panic!("{other:?}"),
+    };
+    let of_buckets: Vec<u64> = stats[0].buckets.iter().map(|bucket| bucket.packets).collect();
+    assert_eq!((stats[0].packets, of_buckets), (64, vec![two as u64, three as u64]));
+    assert_eq!(stats[0].ref_count, 1);
+    rig.assert_conserved();
+}
+
+#[test]
+fn a_meter_drops_for_a_reason() {
+    let mut rig = rig(Rig::new());
+    let band = MeterBand { kind: BandKind::Drop, rate: 10, burst_size: 10 };
+    let meter = MeterConfig {
+        id: openflow::meter::MeterId(1),
+        flags: MeterFlags::PKTPS | MeterFlags::BURST | MeterFlags::STATS,
+        bands: vec![band],
+    };
+    ask(&mut rig, Message::MeterMod(MeterMod { command: MeterCommand::Add, meter }));
+    flow(&mut rig, "priority=1,in_port=1,actions=meter:1,output:2");
+    for _ in 0..25 {
+        rig.send("p1", &frame(2, 1, "x"));
+    }
+    assert_eq!(rig.sent("p2").len(), 10);
+    let drops = rig.port("p1")["statistics"]["rx_drops"]["meter"].clone();
+    assert!(rig.show().to_string().contains("meter"), "{drops}");
+    rig.assert_conserved();
+}
+
+/// Packets for controllers since this was asked last.
+fn packet_ins(rig: &mut Rig) -> Vec<vswitchd::ofproto::notice::ToControllers> {
+    rig.switch.on_engine_events();
+    let is_packet = |notice: Notice| match notice.event {
+        Event::PacketIn(to) => Some(*to),
+        _ => None,
+    };
+    rig.switch.take_notices().into_iter().filter_map(is_packet).collect()
+}
+
+#[test]
+fn packets_go_to_controllers_and_come_from_them() {
+    let mut rig = rig(Rig::new());
+    flow(
+        &mut rig,
+        "priority=1,cookie=0x77,in_port=1,actions=load:9->NXM_NX_REG3[],mod_vlan_vid:5,\
+         controller(max_len=20),output:2",
+    );
+    rig.send("p1", &frame(2, 1, "up"));
+    let mut told = packet_ins(&mut rig);
+    assert_eq!(told.len(), 1);
+    let told = told.remove(0);
+    assert_eq!((told.max_len, told.packet_in.cookie, told.packet_in.table), (Some(20), 0x77, 0));
+    assert_eq!(told.packet_in.in_port(), OfPort(1));
+    assert_eq!(told.packet_in.metadata.key().get(FieldId::by_name("reg3").expect("reg3")), 9);
+    let tagged = Frame::new(mac(2), mac(1)).vlan(5).text("up");
+    assert_eq!(told.packet_in.total_len as usize, tagged.len());
+    assert_eq!(told.packet_in.packet, tagged[..20]);
+    assert_eq!(rig.sent("p2"), [tagged]);
+    let mut metadata = FlowMatch::ANY;
+    metadata.set(FieldId::InPort, 3);
+    let packet = frame(9, 8, "down");
+    let actions = parse_actions("mod_vlan_vid:6,output:4,strip_vlan,TABLE").expect("actions");
+    let out = PacketOut { buffer_id: u32::MAX, metadata, actions, packet: packet.clone() };
+    flow(&mut rig, "priority=2,in_port=3,actions=output:2");
+    ask(&mut rig, Message::PacketOut(Box::new(out)));
+    rig.settle();
+    assert_eq!(rig.sent("p4"), [Frame::new(mac(9), mac(8)).vlan(6).text("down")]);
+    assert_eq!(rig.sent("p2"), [packet]);
+    assert_eq!(packets(&mut rig, 2), 1);
+}
+
+#[test]
+fn a_flow_goes_when_its_time_is_over_and_says_so() {
+    let mut rig = rig(Rig::new());
+    flow(&mut rig, "priority=1,idle_timeout=3,send_flow_rem,in_port=1,actions=output:2");
+    for _ in 0..4 {
+        rig.pass(2);
+        rig.send("p1", &frame(2, 1, "x"));
+    }
+    assert_eq!(packets(&mut rig, 1), 4, "it is used");
+    rig.pass(5);
+    assert!(flows(&mut rig).is_empty());
+    let removed = rig.switch.take_notices().into_iter().find_map(|notice| match notice.event {
+        Event::FlowRemoved(removed) => Some(removed),
+        _ => None,
+    });
+    let removed = removed.expect("it was asked for");
+    assert_eq!((removed.priority, removed.packets), (1, Some(4)));
+}
+
+#[test]
+fn two_bridges_with_flows_are_joined() {
+    let mut rig = rig(Rig::new());
+    rig.run("add-br br1 fail_mode=secure");
+    rig.run("add-port br1 q1 type=dummy ofport_request=1");
+    rig.run("add-port br0 a type=patch peer=b ofport_request=9 -- add-port br1 b type=patch peer=a ofport_request=9");
+    flow(&mut rig, "priority=1,in_port=1,actions=mod_vlan_vid:3,output:9");
+    let there = parse_flow(FlowCommand::Add, "priority=1,dl_vlan=3,actions=strip_vlan,output:1");
+    let there = Message::FlowMod(Box::new(there.expect("a flow")));
+    rig.switch.openflow("br1", BY, there).expect("taken");
+    rig.switch.barrier();
+    rig.send("p1", &frame(2, 1, "across"));
+    assert_eq!(rig.sent("q1"), [frame(2, 1, "across")]);
+    let trace = rig.switch.trace(&["br0".to_owned(), "in_port=1".to_owned()], false);
+    let trace = trace.expect("a trace");
+    assert!(trace.contains("bridge(\"br1\")"), "{trace}");
+    let last = trace.lines().find(|line| line.starts_with("Datapath actions: ")).expect("a line");
+    assert!(last.contains("push_vlan(vid=3,pcp=0)") && last.contains("pop_vlan"), "{trace}");
+    rig.assert_conserved();
+}
+
+#[test]
+fn trace_says_what_normal_would_do_now() {
+    let mut rig = Rig::new();
+    rig.run("add-br br0");
+    for n in 1..=3 {
+        rig.run(&format!("add-port br0 p{n} type=dummy ofport_request={n}"));
+    }
+    let flow = "in_port=1,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02";
+    let trace = |rig: &mut Rig| {
+        rig.switch.trace(&["br0".to_owned(), flow.to_owned()], false).expect("a trace")
+    };
+    let before = trace(&mut rig);
+    assert!(before.contains(" -> no learned MAC for destination, flooding\n"), "{before}");
+    let mut learn = Frame::new([2, 0, 0, 0, 0, 9], [2, 0, 0, 0, 0, 2]).text("learn");
+    learn.truncate(60);
+    rig.send("p3", &learn);
+    let after = trace(&mut rig);
+    assert!(after.contains(" -> forwarding to learned port\n"), "{after}");
+    let outputs = after.lines().last().expect("a line");
+    assert_eq!(outputs.matches(',').count(), 0, "{after}");
+    let error = rig.switch.trace(&["br9".to_owned(), flow.to_owned()], false);
+    assert_eq!(error, Err("Unknown bridge name: br9".to_owned()));
+}

@@ -1,0 +1,7 @@
+//! OpenFlow with its real users: `ovs-ofctl` beside a real Open vSwitch, and traffic by flows.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used, reason = "in a test, an expectation that breaks is a failure")]
+
+mod script;
+mod traffic;

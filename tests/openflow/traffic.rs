@@ -1,0 +1,1 @@
+//! Traffic that flows direct.
