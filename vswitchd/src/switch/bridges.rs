@@ -12,6 +12,7 @@ use packet::MacAddr;
 use super::Switch;
 use super::mirror::MirrorStates;
 use super::of_ports::ToldPorts;
+use super::of_status::{FailOpen, OfStatus};
 use super::ofport::OfPorts;
 use crate::config::Bridge;
 use crate::config::model::BridgeSettings;
@@ -29,6 +30,10 @@ pub(super) struct BridgeState {
     pub mirrors: MirrorStates,
     /// What happens to fragments.
     pub frag: FragHandling,
+    /// Whether it has lost its controllers.
+    pub fail_open: FailOpen,
+    /// How it stands with its controllers.
+    pub of_status: OfStatus,
     /// Its ports, as connections were told of them.
     pub told_ports: ToldPorts,
 }
@@ -42,6 +47,8 @@ impl BridgeState {
             ofports: OfPorts::default(),
             mirrors: MirrorStates::default(),
             frag: FragHandling::Normal,
+            fail_open: FailOpen::Off,
+            of_status: OfStatus::default(),
             told_ports: ToldPorts::new(),
         }
     }

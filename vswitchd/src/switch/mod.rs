@@ -25,6 +25,7 @@ mod mirror;
 mod numbers;
 mod of_messages;
 mod of_ports;
+pub mod of_status;
 mod ofport;
 pub mod open;
 mod patch;
