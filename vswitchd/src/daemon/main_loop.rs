@@ -139,7 +139,7 @@ impl MainLoop {
         self.ticks_at = now + TICK_PERIOD;
         self.switch.tick();
         self.server.tick(now);
-        self.ofconns.tick(now);
+        self.ofconns.tick(&mut self.switch, now);
         self.appctl.tick(&self.switch, self.server.n_clients(), now);
     }
 }

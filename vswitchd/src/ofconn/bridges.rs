@@ -5,6 +5,7 @@ use openflow::{Message, OfpError};
 
 use crate::ofproto::notice::{Asker, Notice};
 use crate::switch::Switch;
+use crate::switch::of_status::{FailOpen, OfStatus};
 
 /// The bridges that messages are for. The switch, or a fake in tests.
 pub trait Bridges {
@@ -44,6 +45,12 @@ pub trait Bridges {
 
     /// See [`Switch::set_frag_handling`].
     fn set_frag_handling(&mut self, bridge: &str, frag: FragHandling);
+
+    /// See [`Switch::set_fail_open`].
+    fn set_fail_open(&mut self, bridge: &str, fail_open: FailOpen);
+
+    /// See [`Switch::set_of_status`].
+    fn set_of_status(&mut self, bridge: &str, status: OfStatus);
 }
 
 impl Bridges for Switch {
@@ -83,5 +90,13 @@ impl Bridges for Switch {
 
     fn set_frag_handling(&mut self, bridge: &str, frag: FragHandling) {
         Switch::set_frag_handling(self, bridge, frag);
+    }
+
+    fn set_fail_open(&mut self, bridge: &str, fail_open: FailOpen) {
+        Switch::set_fail_open(self, bridge, fail_open);
+    }
+
+    fn set_of_status(&mut self, bridge: &str, status: OfStatus) {
+        Switch::set_of_status(self, bridge, status);
     }
 }

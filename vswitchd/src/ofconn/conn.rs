@@ -2,16 +2,19 @@
 //!
 //! # Design
 //! A [`Peer`] whose bytes are messages for a [`Session`]. Packets for the controller wait in a queue of
-//! their own and follow when nothing else does, so that a flood of them delays no reply; when the queue
-//! is full, packets are lost and counted.
+//! A [`Peer`] whose bytes are messages for a [`Session`]. Packets for the controller wait in a queue
+//! of their own and follow when nothing else does, so that a flood of them delays no reply; when the
+//! queue is full, packets are lost and counted. A peer that was silent for its interval is asked
+//! whether it lives; one that does not answer within another is closed.
 
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::inbox::Inbox;
-use super::session::{Answer, Session, Told, Turn, Unasked};
+use super::session::{Answer, Session, Side, Told, Turn, Unasked};
+use crate::ofproto::notice::Event;
 use crate::stream::{self, Client, MAX_OUTPUT_LEN, Peer, Socket};
 
 /// Messages served before another connection has its turn.
@@ -22,6 +25,9 @@ pub const MAX_PACKETS: usize = 100;
 
 /// With so many bytes unread a connection is closed: what it misses cannot be made up, bytes.
 pub const MAX_UNREAD_LEN: usize = 4 * MAX_OUTPUT_LEN;
+
+/// With so many bytes unread its flow monitors pause, as in Open vSwitch, bytes.
+const PAUSE_LEN: usize = 128 << 10;
 
 /// Where a connection stands after a step.
 #[derive(PartialEq, Debug)]
@@ -46,6 +52,15 @@ impl From<stream::Step> for Step {
     }
 }
 
+/// Whether copies are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Copies {
+    /// Somebody wants to see them.
+    Wanted,
+    /// Nobody does.
+    Unwanted,
+}
+
 /// A connection.
 #[derive(Debug)]
 pub struct Conn {
@@ -54,7 +69,15 @@ pub struct Conn {
     session: Session,
     packets: VecDeque<Vec<u8>>,
     n_lost: u64,
+    is_connected: bool,
     heard_at: Instant,
+    probed_at: Option<Instant>,
+    /// How long the peer may be silent before it is asked.
+    probe_interval: Duration,
+    /// What went to the peer and came from it, while somebody wants to see that.
+    copies: Option<Vec<u8>>,
+    /// Why it ends.
+    why: String,
 }
 
 impl Client for Conn {
@@ -64,13 +87,24 @@ impl Client for Conn {
 }
 
 impl Conn {
-    /// A connection that has just been made: greets the peer.
+    /// A connection that is being made: greets the peer.
     #[must_use]
-    pub fn new(socket: Socket, session: Session, now: Instant) -> Conn {
+    pub fn new(socket: Socket, session: Session, probe_interval: Duration, now: Instant) -> Conn {
         let mut peer = Peer::new(socket, now);
         peer.push(&session.greeting(), now);
-        let (inbox, packets) = (Inbox::default(), VecDeque::new());
-        Conn { peer, inbox, session, packets, n_lost: 0, heard_at: now }
+        Conn {
+            peer,
+            inbox: Inbox::default(),
+            session,
+            packets: VecDeque::new(),
+            n_lost: 0,
+            is_connected: false,
+            heard_at: now,
+            probed_at: None,
+            probe_interval,
+            copies: None,
+            why: "the peer closed the connection".to_owned(),
+        }
     }
 
     /// What it agreed on.
@@ -102,18 +136,88 @@ impl Conn {
         self.peer.is_stalled(now) || self.peer.n_waiting() > MAX_UNREAD_LEN
     }
 
+    /// Why it ends.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// Begins or ends to keep copies of what goes to the peer and comes from it.
+    pub fn copy(&mut self, copies: Copies) {
+        match copies {
+            Copies::Wanted => drop(self.copies.get_or_insert_default()),
+            Copies::Unwanted => self.copies = None,
+        }
+    }
+
+    /// The copies since this was last asked.
+    pub fn take_copies(&mut self) -> Vec<u8> {
+        self.copies.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Sends bytes.
     pub fn push(&mut self, bytes: &[u8], now: Instant) {
+        if let Some(copies) = &mut self.copies {
+            copies.extend_from_slice(bytes);
+        }
         self.peer.push(bytes, now);
     }
 
-    /// Sends what the peer wants to know of what happened; whether that is anything.
-    pub fn notify(&mut self, told: &Told, now: Instant) -> bool {
+    /// Sends what the peer wants to know of what happened.
+    pub fn notify(&mut self, told: &Told, now: Instant) {
+        if !matches!(told.notice.event, Event::Flow(_)) {
+            let before = self.session.settle_updates();
+            self.push(&before, now);
+        }
         match self.session.notify(told) {
-            None => return false,
-            Some(Unasked::Message(bytes)) => self.peer.push(&bytes, now),
+            None => return,
+            Some(Unasked::Message(bytes)) => self.push(&bytes, now),
             Some(Unasked::Packet(_)) if self.packets.len() >= MAX_PACKETS => self.n_lost += 1,
             Some(Unasked::Packet(bytes)) => self.packets.push_back(bytes),
+        }
+        self.pause_if_slow(now);
+    }
+
+    /// Sends what [`Conn::notify`] left for the end; whether the peer is still there.
+    pub fn settle(&mut self, now: Instant) -> bool {
+        let updates = self.session.settle_updates();
+        self.push(&updates, now);
+        self.pause_if_slow(now);
+        self.flush(now)
+    }
+
+    fn pause_if_slow(&mut self, now: Instant) {
+        if self.peer.n_waiting() <= PAUSE_LEN {
+            return;
+        }
+        // A peer that is gone is found by its next step.
+        let _ = self.try_flush(now);
+        if self.peer.n_waiting() > PAUSE_LEN {
+            let pause = self.session.pause();
+            self.push(&pause, now);
+        }
+    }
+
+    /// Asks a silent peer whether it lives; whether it does.
+    pub fn probe(&mut self, now: Instant) -> bool {
+        let is_silent = |at: Instant| now.saturating_duration_since(at) >= self.probe_interval;
+        // What waits for it has a clock of its own; a snooper has nothing to say.
+        if self.peer.n_waiting() > 0 || self.session.side() == Side::Snooper {
+            return true;
+        }
+        let asked_at = self.probed_at.filter(|at| *at > self.heard_at);
+        match asked_at {
+            Some(at) if is_silent(at) => {
+                "no response to inactivity probe".clone_into(&mut self.why);
+                return false;
+            }
+            None if is_silent(self.heard_at) => {
+                let probe = self.session.probe();
+                self.push(&probe, now);
+                self.probed_at = Some(now);
+                self.flush(now);
+            }
+            _ => {}
         }
         true
     }
@@ -124,6 +228,7 @@ impl Conn {
             Ok(step) => step,
             Err(error) => {
                 tracing::debug!("{}: peer gone: {error}", self.session.bridge());
+                self.why = error.to_string();
                 Step::Close
             }
         }
@@ -135,19 +240,39 @@ impl Conn {
     }
 
     fn try_flush(&mut self, now: Instant) -> io::Result<()> {
+        if !self.is_connected {
+            return Ok(());
+        }
         self.peer.flush(now)?;
         while self.peer.n_waiting() == 0
             && let Some(packet) = self.packets.pop_front()
         {
-            self.peer.push(&packet, now);
+            self.push(&packet, now);
             self.peer.flush(now)?;
+        }
+        Ok(())
+    }
+
+    /// Monitors go on when the peer has read everything.
+    fn resume(&mut self, turn: &mut Turn<'_>) -> io::Result<()> {
+        if self.session.is_paused() && self.peer.n_waiting() == 0 {
+            let missed = self.session.resume(turn);
+            self.push(&missed, turn.now);
+            self.try_flush(turn.now)?;
         }
         Ok(())
     }
 
     fn try_step(&mut self, turn: &mut Turn<'_>) -> io::Result<Step> {
         let now = turn.now;
+        if !self.is_connected {
+            self.is_connected = self.peer.socket().is_connected()?;
+            if !self.is_connected {
+                return Ok(Step::Wait);
+            }
+        }
         self.try_flush(now)?;
+        self.resume(turn)?;
         for _ in 0..N_MESSAGES_PER_TURN {
             if self.peer.is_refused() {
                 return self.peer.linger(now).map(Step::from);
@@ -157,13 +282,16 @@ impl Conn {
             }
             match self.inbox.next_message() {
                 Ok(Some(message)) => {
-                    let answer = served(&mut self.session, message, turn);
-                    match answer {
-                        Answer::Now(bytes) => self.peer.push(&bytes, now),
+                    if let Some(copies) = &mut self.copies {
+                        copies.extend_from_slice(message);
+                    }
+                    match served(&mut self.session, message, turn) {
+                        Answer::Now(bytes) => self.push(&bytes, now),
                         Answer::Settled(bytes) => return Ok(Step::Settle(bytes)),
                         Answer::Last(bytes) => {
-                            self.peer.push(&bytes, now);
+                            self.push(&bytes, now);
                             self.peer.refuse();
+                            "the peer broke the protocol".clone_into(&mut self.why);
                         }
                     }
                 }
@@ -183,8 +311,9 @@ impl Conn {
                 Err(error) => {
                     tracing::warn!("{}: {error}: connection closed", self.session.bridge());
                     let last = self.session.broken(self.inbox.rest());
-                    self.peer.push(&last, now);
+                    self.push(&last, now);
                     self.peer.refuse();
+                    self.why = error.to_string();
                 }
             }
         }

@@ -1,53 +1,59 @@
 //! Every connection and listener, as the main loop drives them.
 //!
 //! # Design
-//! The layer follows the configuration: each bridge has its listeners, and a connection belongs to a
-//! bridge. A connection's step may ask that notices be delivered before its reply; the layer does that
-//! for all connections, since they share what happened.
+//! The layer follows the configuration: each bridge has its listeners ([`services`]) and controllers
+//! ([`controllers`]), and a connection belongs to a bridge. A connection's step may ask that notices be
+//! delivered before its reply; the layer does that for all connections, since they share what happened.
 
-use std::collections::BTreeMap;
+mod controllers;
+mod services;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::net::UnixListener;
 use mio::{Registry, Token};
 use openflow::Versions;
 
 use super::bridges::Bridges;
-use super::conn::{Conn, Step};
-use super::session::{Session, Shared, Side, Told, Turn};
+use super::conn::{Conn, Copies, Step};
+use super::resolve::Resolver;
+use super::session::{Shared, Side, Told, Turn};
 use crate::config::Config;
-use crate::config::model::BridgeSettings;
+use crate::config::model::{BridgeSettings, FailMode};
 use crate::ofproto::notice::ConnId;
-use crate::stream::{Clients, Listener, Socket};
+use crate::stream::Clients;
+use controllers::Remote;
+use services::{Passive, Service};
 
-/// Most clients of one listener.
-pub const MAX_CLIENTS: usize = 256;
+pub use services::MAX_CLIENTS;
 
 /// How long a peer may take to say HELLO.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What a listener's name in the folder ends in.
-const MGMT: &str = "mgmt";
-const SNOOP: &str = "snoop";
-
-/// A listener of a bridge.
-#[derive(Debug)]
-struct Service {
-    bridge: Arc<str>,
-    listener: Listener,
-    path: PathBuf,
-}
+/// How long a controller may be silent before it is asked whether it lives.
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+/// The same for a tool.
+pub const TOOL_PROBE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What there is for a bridge.
 #[derive(Debug)]
 struct Bridge {
     name: Arc<str>,
+    settings: BridgeSettings,
     versions: Versions,
     shared: Shared,
+    remotes: Vec<Remote>,
+    passives: Vec<Passive>,
+    /// When a controller was last connected, or the first was configured.
+    alive_at: Instant,
+}
+
+impl Bridge {
+    fn is_standalone(&self) -> bool {
+        self.settings.fail_mode.unwrap_or(FailMode::Standalone) == FailMode::Standalone
+    }
 }
 
 /// Every connection.
@@ -57,7 +63,11 @@ pub struct OfConns {
     clients: Clients<Conn>,
     services: BTreeMap<Token, Service>,
     bridges: BTreeMap<String, Bridge>,
+    resolver: Resolver,
+    resolver_token: Token,
     next_id: u64,
+    /// Bridges whose status is to be reported.
+    changed: BTreeSet<String>,
 }
 
 impl OfConns {
@@ -67,60 +77,61 @@ impl OfConns {
     /// # Errors
     /// The poll cannot be shared.
     pub fn new(rundir: &Path, registry: &Registry, first: Token) -> io::Result<OfConns> {
-        remove_stale(rundir);
+        services::remove_stale(rundir);
+        let mut clients = Clients::new(registry, first)?;
+        let resolver_token = clients.token();
         Ok(OfConns {
             rundir: rundir.to_owned(),
-            clients: Clients::new(registry, first)?,
+            clients,
             services: BTreeMap::new(),
             bridges: BTreeMap::new(),
+            resolver: Resolver::new(registry, resolver_token)?,
+            resolver_token,
             next_id: 1,
+            changed: BTreeSet::new(),
         })
     }
 
-    /// Makes listeners follow the configuration.
+    /// Makes listeners and controllers follow the configuration.
     pub fn follow(&mut self, config: &Config) {
-        let gone: Vec<String> = self
-            .bridges
-            .keys()
-            .filter(|name| !config.bridges.contains_key(*name))
-            .cloned()
-            .collect();
+        let stays = |name: &String| config.bridges.contains_key(name);
+        let gone: Vec<String> = self.bridges.keys().filter(|name| !stays(name)).cloned().collect();
         for name in gone {
             self.remove_bridge(&name);
         }
         for (name, bridge) in &config.bridges {
-            let versions = versions(&bridge.settings);
+            let settings = &bridge.settings;
             match self.bridges.get_mut(name) {
-                None => self.add_bridge(name, versions),
-                Some(known) if known.versions != versions => {
+                Some(known) if known.settings == *settings => continue,
+                Some(known) => {
+                    let versions = versions(settings);
+                    let is_same = known.versions == versions;
+                    known.settings = settings.clone();
                     known.versions = versions;
                     let name = Arc::clone(&known.name);
-                    self.close_all(&name);
+                    if !is_same {
+                        self.close_all(&name, "the versions of the bridge changed");
+                    }
                 }
-                Some(_) => {}
+                None => self.add_bridge(name, settings),
             }
+            self.follow_controllers(name);
+            self.changed.insert(name.clone());
         }
     }
 
-    fn add_bridge(&mut self, name: &str, versions: Versions) {
-        let shared = Shared::default();
-        let bridge = Bridge { name: name.into(), versions, shared };
-        let path = self.rundir.join(format!("{name}.{MGMT}"));
-        match self.listen(&bridge.name, &path) {
-            Ok(()) => {}
-            Err(error) => tracing::warn!("{}: {error}", path.display()),
-        }
+    fn add_bridge(&mut self, name: &str, settings: &BridgeSettings) {
+        let bridge = Bridge {
+            name: name.into(),
+            settings: settings.clone(),
+            versions: versions(settings),
+            shared: Shared::default(),
+            remotes: Vec::new(),
+            passives: Vec::new(),
+            alive_at: Instant::now(),
+        };
         self.bridges.insert(name.to_owned(), bridge);
-    }
-
-    fn listen(&mut self, bridge: &Arc<str>, path: &Path) -> io::Result<()> {
-        remove_socket(path);
-        let mut listener = Listener::Unix(UnixListener::bind(path)?);
-        let token = self.clients.token();
-        listener.register(self.clients.registry(), token)?;
-        let service = Service { bridge: Arc::clone(bridge), listener, path: path.to_owned() };
-        self.services.insert(token, service);
-        Ok(())
+        self.add_tools(name);
     }
 
     fn remove_bridge(&mut self, name: &str) {
@@ -128,22 +139,24 @@ impl OfConns {
         self.services.retain(|_, service| {
             let stays = service.bridge != bridge.name;
             if !stays {
-                remove_socket(&service.path);
+                service.remove();
             }
             stays
         });
-        self.close_all(&bridge.name);
+        self.close_all(&bridge.name, "the bridge was removed");
     }
 
-    fn close_all(&mut self, bridge: &Arc<str>) {
+    fn close_all(&mut self, bridge: &Arc<str>, why: &str) {
         for token in self.clients.tokens(|conn| conn.session().bridge() == bridge) {
-            drop(self.clients.remove(token));
+            self.close(token, Some(why));
         }
     }
 
     /// The socket of `token` is ready: serves it. Tokens of others are ignored.
     pub fn ready(&mut self, token: Token, bridges: &mut dyn Bridges) {
-        if self.services.contains_key(&token) {
+        if token == self.resolver_token {
+            self.resolved();
+        } else if self.services.contains_key(&token) {
             self.accept(token);
         } else {
             self.step(token, bridges);
@@ -171,22 +184,17 @@ impl OfConns {
         bridges.flush_openflow();
         let told = bridges.take_notices().into_iter().map(|notice| Told { notice, by: None });
         self.deliver(&told.collect::<Vec<_>>(), Instant::now());
+        self.show_snoopers();
+        for name in std::mem::take(&mut self.changed) {
+            self.report(&name, bridges);
+        }
     }
 
     /// To be called about once a second.
-    pub fn tick(&mut self, now: Instant) {
+    pub fn tick(&mut self, bridges: &mut dyn Bridges, now: Instant) {
         let listening: Vec<Token> = self.services.keys().copied().collect();
         listening.into_iter().for_each(|token| self.accept(token));
-        let is_late = |conn: &Conn| {
-            let silent = now.saturating_duration_since(conn.heard_at());
-            conn.session().version().is_none() && silent > HELLO_TIMEOUT
-        };
-        for token in self.clients.tokens(|conn| conn.is_stalled(now) || is_late(conn)) {
-            if let Some(conn) = self.clients.remove(token) {
-                let bridge = conn.session().bridge();
-                tracing::warn!("{bridge}: connection closed: the peer does not read, or say HELLO");
-            }
-        }
+        self.close_dead(now);
         for (_, conn) in self.clients.iter_mut() {
             let late = conn.session_mut().expire(now);
             if !late.is_empty() {
@@ -194,59 +202,54 @@ impl OfConns {
                 conn.flush(now);
             }
         }
+        let names: Vec<String> = self.bridges.keys().cloned().collect();
+        for name in names {
+            self.retry_passives(&name);
+            self.drive_controllers(&name, bridges, now);
+            self.report(&name, bridges);
+        }
+    }
+
+    fn close_dead(&mut self, now: Instant) {
+        let mut dead = Vec::new();
+        for (token, conn) in self.clients.iter_mut() {
+            let silent = now.saturating_duration_since(conn.heard_at());
+            let is_greeted =
+                conn.session().version().is_some() || conn.session().side() == Side::Snooper;
+            if conn.is_stalled(now) {
+                dead.push((token, Some("the peer does not read")));
+            } else if !is_greeted && silent > HELLO_TIMEOUT {
+                dead.push((token, Some("the peer does not say HELLO")));
+            } else if is_greeted && !conn.probe(now) {
+                dead.push((token, None));
+            }
+        }
+        for (token, why) in dead {
+            self.close(token, why);
+        }
     }
 
     /// The daemon ends: sockets are removed.
     pub fn finish(self) {
-        self.services.values().for_each(|service| remove_socket(&service.path));
+        self.services.values().for_each(Service::remove);
     }
 
-    fn accept(&mut self, token: Token) {
-        loop {
-            let Some(service) = self.services.get(&token) else { return };
-            let bridge = Arc::clone(&service.bridge);
-            match service.listener.accept() {
-                Ok(Some((socket, _))) => self.add(socket, &bridge),
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::warn!("{bridge}: cannot accept a connection: {error}");
-                    return;
-                }
-            }
-        }
-    }
-
-    fn add(&mut self, socket: Socket, bridge: &Arc<str>) {
-        let Some(versions) = self.bridges.get(&**bridge).map(|bridge| bridge.versions) else {
-            return;
-        };
-        self.make_room(bridge);
-        let id = ConnId(self.next_id);
+    fn next_id(&mut self) -> ConnId {
         self.next_id += 1;
-        let now = Instant::now();
-        let session = Session::new(id, Arc::clone(bridge), Side::Service, versions);
-        match self.clients.add(Conn::new(socket, session, now)) {
-            Ok(token) => self.clients.pend(token),
-            Err(error) => tracing::warn!("{bridge}: cannot watch a connection: {error}"),
-        }
+        ConnId(self.next_id)
     }
 
-    /// One more may connect: of those that are too many, the one goes that has said nothing yet, or was
-    /// silent longest.
-    fn make_room(&mut self, bridge: &Arc<str>) {
-        let of_bridge = |conn: &Conn| {
-            conn.session().bridge() == bridge && conn.session().side() == Side::Service
-        };
-        let all = self.clients.tokens(of_bridge);
-        if all.len() < MAX_CLIENTS {
-            return;
-        }
-        let key =
-            |(_, conn): &(Token, &Conn)| (conn.session().version().is_some(), conn.heard_at());
-        let least = self.clients.iter().filter(|(_, conn)| of_bridge(conn)).min_by_key(key);
-        if let Some(token) = least.map(|(token, _)| token) {
-            tracing::warn!("{bridge}: connection closed: {MAX_CLIENTS} others are newer");
-            drop(self.clients.remove(token));
+    /// Closes a connection, for this reason or for its own.
+    fn close(&mut self, token: Token, why: Option<&str>) {
+        let Some(conn) = self.clients.remove(token) else { return };
+        let why = why.unwrap_or(conn.why());
+        let session = conn.session();
+        tracing::debug!("{}: connection closed: {why}", session.bridge());
+        if session.side() == Side::Controller
+            && let Some(bridge) = self.bridges.get_mut(&**session.bridge())
+        {
+            bridge.lost(token, why, Instant::now());
+            self.changed.insert(bridge.name.to_string());
         }
     }
 
@@ -257,6 +260,10 @@ impl OfConns {
         let mut turn = Turn { bridges, shared: &mut bridge.shared, told: Vec::new(), now };
         let step = conn.step(&mut turn);
         let told = turn.told;
+        if conn.session().side() == Side::Controller && conn.session().version().is_some() {
+            let is_new = bridge.reached(token, now);
+            self.changed.extend(is_new.then(|| bridge.name.to_string()));
+        }
         let claimed = bridge.shared.claimed.take();
         let (name, generation_id) = (Arc::clone(&bridge.name), bridge.shared.generation_id);
         if let Some(primary) = claimed {
@@ -266,7 +273,7 @@ impl OfConns {
         match step {
             Step::Wait => {}
             Step::Again => self.clients.pend(token),
-            Step::Close => drop(self.clients.remove(token)),
+            Step::Close => self.close(token, None),
             Step::Settle(bytes) => {
                 if let Some(conn) = self.clients.get_mut(token) {
                     conn.push(&bytes, now);
@@ -294,16 +301,48 @@ impl OfConns {
         }
         let mut lost = Vec::new();
         for (token, conn) in self.clients.iter_mut() {
-            let mut is_told = false;
             let bridge = Arc::clone(conn.session().bridge());
+            let mut is_told = false;
             for one in told.iter().filter(|one| one.notice.bridge == *bridge) {
-                is_told |= conn.notify(one, now);
+                conn.notify(one, now);
+                is_told = true;
             }
-            if is_told && !conn.flush(now) {
+            if is_told && !conn.settle(now) {
                 lost.push(token);
             }
         }
-        lost.into_iter().for_each(|token| drop(self.clients.remove(token)));
+        lost.into_iter().for_each(|token| self.close(token, None));
+    }
+
+    /// Gives snoopers what went to controllers and came from them.
+    fn show_snoopers(&mut self) {
+        let now = Instant::now();
+        let is_snooper = |conn: &Conn| conn.session().side() == Side::Snooper;
+        let snoopers: Vec<(Token, Arc<str>)> = self
+            .clients
+            .iter()
+            .filter(|(_, conn)| is_snooper(conn))
+            .map(|(token, conn)| (token, Arc::clone(conn.session().bridge())))
+            .collect();
+        let mut seen: BTreeMap<Arc<str>, Vec<u8>> = BTreeMap::new();
+        for (_, conn) in self.clients.iter_mut() {
+            if conn.session().side() != Side::Controller {
+                continue;
+            }
+            let bridge = Arc::clone(conn.session().bridge());
+            let is_wanted = snoopers.iter().any(|(_, of)| *of == bridge);
+            seen.entry(bridge).or_default().extend(conn.take_copies());
+            conn.copy(if is_wanted { Copies::Wanted } else { Copies::Unwanted });
+        }
+        for (token, bridge) in snoopers {
+            let copies = seen.get(&bridge).map_or(&[][..], Vec::as_slice);
+            if let Some(conn) = self.clients.get_mut(token)
+                && !copies.is_empty()
+            {
+                conn.push(copies, now);
+                conn.flush(now);
+            }
+        }
     }
 }
 
@@ -315,23 +354,5 @@ fn versions(settings: &BridgeSettings) -> Versions {
     asked.unwrap_or(Versions::spoken())
 }
 
-/// Removes the sockets of a daemon that was killed.
-fn remove_stale(rundir: &Path) {
-    let Ok(entries) = std::fs::read_dir(rundir) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        if matches!(ending, Some(MGMT | SNOOP)) {
-            remove_socket(&path);
-        }
-    }
-}
-
-/// Removes a socket; what is none stays.
-fn remove_socket(path: &Path) {
-    let is_socket =
-        std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
-    if is_socket && let Err(error) = std::fs::remove_file(path) {
-        tracing::warn!("{}: cannot be removed: {error}", path.display());
-    }
-}
+#[cfg(test)]
+mod tests;

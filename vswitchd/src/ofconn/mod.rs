@@ -12,8 +12,10 @@
 //! - [`layer`] owns every connection and is driven by the main loop; [`conn`] is one of them: bytes in
 //!   and out, in turns. [`session`] is what a connection agreed on, and what its messages do; what they
 //!   do to a bridge is behind [`Bridges`].
-//! - [`bundles`], [`parts`] and [`wanted`] are parts of a session: bundles that are open, requests that
-//!   come in several messages, and what is sent unasked.
+//! - [`bundles`], [`parts`], [`monitors`] and [`wanted`] are parts of a session: bundles that are open,
+//!   requests that come in several messages, flows that are watched, and what is sent unasked.
+//! - [`controller`] is when the switch connects to a controller, and how long it waits; [`target`] is
+//!   where that is, and [`resolve`] finds its address.
 //!
 //! Notices of bridges are delivered when a connection asks for a barrier or commits a bundle, before
 //! its reply, and at the end of each turn.
@@ -35,10 +37,14 @@
 pub mod bridges;
 pub mod bundles;
 pub mod conn;
+pub mod controller;
 mod inbox;
 pub mod layer;
+pub mod monitors;
 pub mod parts;
+mod resolve;
 pub mod session;
+pub mod target;
 pub mod wanted;
 
 pub use bridges::Bridges;

@@ -26,6 +26,7 @@ pub use openflow::control::Role;
 
 use super::bridges::Bridges;
 use super::bundles::Bundles;
+use super::monitors::Monitors;
 use super::parts::Parts;
 use super::wanted::Wanted;
 use crate::ofproto::notice::{Asker, ConnId, Notice};
@@ -40,6 +41,8 @@ pub enum Side {
     Controller,
     /// The peer: a tool, or a controller that comes by itself.
     Service,
+    /// The peer, which sees what goes to controllers and comes from them, and says nothing.
+    Snooper,
 }
 
 /// What the connections of a bridge share.
@@ -107,6 +110,7 @@ pub struct Session {
     controller_id: u16,
     bundles: Bundles,
     parts: Parts,
+    monitors: Monitors,
 }
 
 impl Session {
@@ -115,7 +119,7 @@ impl Session {
     pub fn new(id: ConnId, bridge: Arc<str>, side: Side, allowed: Versions) -> Session {
         let miss_send_len = match side {
             Side::Controller => DEFAULT_MISS_SEND_LEN,
-            Side::Service => 0,
+            Side::Service | Side::Snooper => 0,
         };
         Session {
             id,
@@ -130,6 +134,7 @@ impl Session {
             controller_id: 0,
             bundles: Bundles::default(),
             parts: Parts::default(),
+            monitors: Monitors::default(),
         }
     }
 
@@ -165,6 +170,9 @@ impl Session {
 
     /// Serves a whole message.
     pub fn handle(&mut self, message: &[u8], turn: &mut Turn<'_>) -> Answer {
+        if self.side == Side::Snooper {
+            return Answer::Now(Vec::new());
+        }
         let Some(codec) = self.codec else { return self.greeted(message) };
         match self.serve(&codec, message, turn) {
             Ok(answer) => answer,
@@ -180,6 +188,13 @@ impl Session {
     pub fn broken(&self, rest: &[u8]) -> Vec<u8> {
         let error = |codec: Codec| codec.encode_error(OfpError::BrBadLen, rest);
         self.codec.map(error).unwrap_or_default()
+    }
+
+    /// What asks the peer whether it lives.
+    #[must_use]
+    pub fn probe(&self) -> Vec<u8> {
+        let probe = Message::EchoRequest(Vec::new());
+        self.codec.and_then(|codec| codec.encode(0, &probe).ok()).unwrap_or_default()
     }
 
     /// Forgets what has been left alone too long; the errors that tell of it.
@@ -233,6 +248,10 @@ impl Session {
                 Ok(Answer::Settled(codec.encode(xid, &Message::BarrierReply)?))
             }
             Message::BundleControl(control) => self.bundle_control(codec, bytes, control, turn),
+            Message::StatsRequest(StatsRequest::FlowMonitor(requests)) => {
+                let reply = self.flow_monitor(codec, xid, requests, turn)?;
+                Ok(Answer::Settled(codec.encode(xid, &reply)?))
+            }
             message if is_of_connection(&message) => {
                 let reply = self.of_connection(codec, bytes, message, turn)?;
                 let bytes = reply.map(|reply| codec.encode(xid, &reply)).transpose()?;
@@ -330,6 +349,7 @@ fn is_of_connection(message: &Message) -> bool {
             | Message::SetPacketInFormat(_)
             | Message::FlowAge
             | Message::SetControllerId(_)
+            | Message::FlowMonitorCancel(_)
     )
 }
 
@@ -352,4 +372,4 @@ fn is_for_bridge(message: &Message) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

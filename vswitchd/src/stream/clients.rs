@@ -71,6 +71,12 @@ impl<C: Client> Clients<C> {
     }
 
     /// A client.
+    #[must_use]
+    pub fn get(&self, token: Token) -> Option<&C> {
+        self.by_token.get(&token)
+    }
+
+    /// A client.
     pub fn get_mut(&mut self, token: Token) -> Option<&mut C> {
         self.by_token.get_mut(&token)
     }

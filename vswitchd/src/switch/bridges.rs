@@ -13,6 +13,7 @@ use super::Switch;
 use super::mirror::MirrorStates;
 use super::of_view::BridgeFlows;
 use super::of_ports::ToldPorts;
+use super::of_status::{FailOpen, OfStatus};
 use super::ofport::OfPorts;
 use crate::config::Bridge;
 use crate::config::model::BridgeSettings;
@@ -32,6 +33,10 @@ pub(super) struct BridgeState {
     pub openflow: BridgeFlows,
     /// What happens to fragments.
     pub frag: FragHandling,
+    /// Whether it has lost its controllers.
+    pub fail_open: FailOpen,
+    /// How it stands with its controllers.
+    pub of_status: OfStatus,
     /// Its ports, as connections were told of them.
     pub told_ports: ToldPorts,
 }
@@ -46,6 +51,8 @@ impl BridgeState {
             mirrors: MirrorStates::default(),
             openflow: BridgeFlows::default(),
             frag: FragHandling::Normal,
+            fail_open: FailOpen::Off,
+            of_status: OfStatus::default(),
             told_ports: ToldPorts::new(),
         }
     }

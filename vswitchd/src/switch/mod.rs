@@ -27,6 +27,7 @@ mod of_dump;
 mod of_messages;
 mod of_packets;
 mod of_ports;
+pub mod of_status;
 mod of_trace;
 mod of_view;
 mod ofport;

@@ -52,6 +52,7 @@ impl Session {
             Message::SetPacketInFormat(PacketInFormat::Nxt) => return Err(OfpError::BrEperm),
             Message::SetPacketInFormat(format) => self.packet_in_format = format,
             Message::SetControllerId(id) => self.controller_id = id,
+            Message::FlowMonitorCancel(id) => self.monitors.cancel(id)?,
             _ => {}
         }
         Ok(None)

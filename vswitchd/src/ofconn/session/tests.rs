@@ -9,21 +9,24 @@ use openflow::switch::{FragHandling, SwitchConfig};
 
 use super::*;
 use crate::ofproto::notice::Event;
+use crate::switch::of_status::{FailOpen, OfStatus};
 
 /// Bridges that obey, and remember what they were asked.
 #[derive(Default)]
 pub struct Fake {
-    asked: Vec<Message>,
+    pub asked: Vec<Message>,
+    pub notices: Vec<Notice>,
+    pub fail_open: FailOpen,
+    pub status: OfStatus,
     bundles: Vec<Vec<(u32, Message)>>,
     refuse: Option<(usize, OfpError)>,
-    notices: Vec<Notice>,
     n_barriers: usize,
     frag: FragHandling,
 }
 
 impl Bridges for Fake {
     fn openflow(&mut self, _: &str, _: Asker, message: Message) -> Result<Vec<Message>, OfpError> {
-        if let Message::PortMod(_) = message {
+        if let Message::PortMod(_) | Message::PacketOut(_) = message {
             self.notices.push(port_status());
         }
         self.asked.push(message);
@@ -57,9 +60,17 @@ impl Bridges for Fake {
     fn set_frag_handling(&mut self, _: &str, frag: FragHandling) {
         self.frag = frag;
     }
+
+    fn set_fail_open(&mut self, _: &str, fail_open: FailOpen) {
+        self.fail_open = fail_open;
+    }
+
+    fn set_of_status(&mut self, _: &str, status: OfStatus) {
+        self.status = status;
+    }
 }
 
-fn port_status() -> Notice {
+pub fn port_status() -> Notice {
     let status = PortStatus { reason: PortReason::Modify, desc: PortDesc::default() };
     Notice { bridge: "br0".to_owned(), event: Event::PortStatus(Box::new(status)) }
 }
@@ -236,9 +247,11 @@ fn tools_are_told_nothing_until_they_ask() {
     let mut lab = Lab::new(Version::V13, Side::Service);
     let told = Told { notice: port_status(), by: None };
     assert_eq!(lab.session.notify(&told), None);
-    lab.ask(&Message::SetAsync(AsyncConfig::default()));
+    let mut asked = AsyncConfig::default();
+    asked.primary[1] = Some(7);
+    lab.ask(&Message::SetAsync(asked));
     assert!(matches!(lab.session.notify(&told), Some(Unasked::Message(_))));
-    let controller = Lab::new(Version::V13, Side::Controller);
+    let mut controller = Lab::new(Version::V13, Side::Controller);
     assert!(controller.session.notify(&told).is_some());
 }
 
@@ -248,8 +261,8 @@ fn who_changed_a_port_is_not_told_before_openflow_15() {
         let mut lab = Lab::new(version, Side::Controller);
         lab.fake.notices.push(port_status());
         lab.ask(&port_mod());
-        let told: Vec<bool> =
-            lab.told.iter().map(|told| lab.session.notify(told).is_some()).collect();
+        let told = std::mem::take(&mut lab.told);
+        let told: Vec<bool> = told.iter().map(|told| lab.session.notify(told).is_some()).collect();
         assert_eq!(told, [true, is_told], "{version}");
     }
 }

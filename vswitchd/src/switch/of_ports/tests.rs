@@ -27,7 +27,7 @@ fn lab() -> (Switch, DummyKernel) {
     })
     .unwrap();
     drop(kernel.add_link("eth0", 1500));
-    run(&mut switch, "add-br br0 -- add-port br0 eth0 -- add-port br0 d1 type=dummy");
+    run(&mut switch, "add-br br0 -- add-port br0 eth0 -- add-port br0 p1 type=dummy");
     (switch, kernel)
 }
 
@@ -72,7 +72,7 @@ fn features_and_descriptions_name_every_port() {
         panic!("no features");
     };
     let names: Vec<&str> = features.ports.iter().map(|port| port.name.as_str()).collect();
-    assert_eq!(names, ["eth0", "d1", "br0"]);
+    assert_eq!(names, ["eth0", "p1", "br0"]);
     assert_eq!((features.n_tables, features.n_buffers), (254, 0));
     assert_ne!(features.datapath_id, 0);
     assert_eq!(features.ports, descs(&mut switch));
@@ -102,8 +102,8 @@ fn a_port_is_changed_and_connections_are_told_once() {
     ask(&mut switch, &port_mod(&eth0, PortConfig::default(), PortConfig::PORT_DOWN)).unwrap();
     assert_eq!(switch.of_config(no), PortConfig::NO_FLOOD);
     // A device that is no interface keeps the bit itself.
-    let d1 = descs(&mut switch)[1].clone();
-    ask(&mut switch, &port_mod(&d1, PortConfig::PORT_DOWN, PortConfig::PORT_DOWN)).unwrap();
+    let p1 = descs(&mut switch)[1].clone();
+    ask(&mut switch, &port_mod(&p1, PortConfig::PORT_DOWN, PortConfig::PORT_DOWN)).unwrap();
     assert_eq!(descs(&mut switch)[1].state, OfState::LINK_DOWN);
 }
 
@@ -111,10 +111,10 @@ fn a_port_is_changed_and_connections_are_told_once() {
 fn ports_that_come_and_go_are_told_of() {
     let (mut switch, kernel) = lab();
     drop(told(&mut switch));
-    run(&mut switch, "add-port br0 d2 type=dummy -- del-port br0 d1");
+    run(&mut switch, "add-port br0 p2 type=dummy -- del-port br0 p1");
     assert_eq!(
         told(&mut switch),
-        [(PortReason::Delete, "d1".to_owned(), 0), (PortReason::Add, "d2".to_owned(), 0)]
+        [(PortReason::Delete, "p1".to_owned(), 0), (PortReason::Add, "p2".to_owned(), 0)]
     );
     let gone = kernel.remove_link("eth0");
     switch.on_link(gone);

@@ -25,6 +25,8 @@ fn bridge_json(switch: &Switch, bridge: BridgeView<'_>) -> Json {
         "name": bridge.name,
         "datapath_id": format!("{:016x}", switch.datapath_id(bridge.name, bridge.config)),
         "fail_mode": bridge.config.settings.fail_mode.unwrap_or(FailMode::Standalone).word(),
+        "controllers": switch.controllers_json(bridge.name),
+        "openflow_error": switch.openflow_error(bridge.name),
         "flapping": flapping,
         "ports": ports,
         "mirrors": switch.mirrors_json(bridge),

@@ -51,6 +51,9 @@ fn print_bridge(out: &mut String, switch: &Switch, bridge: BridgeView<'_>) {
             fdb.max_entries,
         ),
     );
+    for text in switch.controllers_text(bridge.name) {
+        line(out, 4, format_args!("{text}"));
+    }
     for flap in switch.flaps(bridge.name) {
         line(out, 4, format_args!("{}", switch.flap_words(&flap)));
     }
