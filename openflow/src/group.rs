@@ -205,7 +205,7 @@ impl GroupMod {
     /// What a group may not be, whatever the switch (OpenFlow 1.3.5 §5.6.1).
     ///
     /// # Errors
-    /// `OFPGMFC_INVALID_GROUP`, `OFPGMFC_BAD_WATCH`.
+    /// `OFPGMFC_INVALID_GROUP`.
     pub fn check(&self) -> Result<(), OfpError> {
         let buckets = &self.group.buckets;
         let adds = matches!(
@@ -223,7 +223,7 @@ impl GroupMod {
             return Err(OfpError::GmfInvalidGroup);
         }
         if adds && failover && !buckets.iter().all(watches) {
-            return Err(OfpError::GmfBadWatch);
+            return Err(OfpError::GmfInvalidGroup);
         }
         Ok(())
     }

@@ -165,7 +165,7 @@ impl MeterMod {
         let (flags, id) = (MeterFlags(r.u16()?), MeterId(r.u32()?));
         let virtual_ids = MeterId::SLOWPATH..=MeterId::CONTROLLER;
         let ordinary = id.0 != 0 && id <= MeterId::MAX || virtual_ids.contains(&id);
-        if !(ordinary || command == MeterCommand::Delete && id == MeterId::ALL) {
+        if !(ordinary || command == MeterCommand::Delete) {
             return Err(OfpError::MmfInvalidMeter);
         }
         if command == MeterCommand::Delete {
@@ -174,10 +174,10 @@ impl MeterMod {
             return Ok(MeterMod { command, meter });
         }
         let both = flags.contains(MeterFlags::KBPS | MeterFlags::PKTPS);
-        if both || flags.0 & !0xf != 0 {
+        let neither = flags.0 & 3 == 0;
+        if both || neither || flags.0 & !0xf != 0 {
             return Err(OfpError::MmfBadFlags);
         }
-        let flags = if flags.0 & 3 == 0 { flags | MeterFlags::KBPS } else { flags };
         Ok(MeterMod { command, meter: MeterConfig { id, flags, bands: MeterBand::decode_all(r)? } })
     }
 

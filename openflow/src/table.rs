@@ -216,6 +216,9 @@ pub struct TableFeatures {
     pub properties: Vec<(u16, TableProperty)>,
 }
 
+/// Properties 0 and 1 list instructions.
+const INSTRUCTIONS_MISS: u16 = 1;
+const INSTRUCTION_METER: u16 = 6;
 const NEXT_TABLES: [u16; 2] = [2, 3];
 const FIRST_OF_FIELDS: u16 = 8;
 const LAST: u16 = 15;
@@ -260,7 +263,7 @@ impl TableFeatures {
         w.u32(self.max_entries);
         for (kind, property) in &self.properties {
             let at = prop::begin(w, *kind);
-            encode_property(version, property, w);
+            encode_property(version, (*kind, property), w);
             prop::end(w, at);
         }
         w.patch_len(start, start);
@@ -294,11 +297,15 @@ fn decode_property(kind: u16, body: &mut Reader<'_>) -> Result<TableProperty, Of
     Ok(TableProperty::Numbers(numbers))
 }
 
-fn encode_property(version: Version, property: &TableProperty, w: &mut Writer) {
+fn encode_property(version: Version, (kind, property): (u16, &TableProperty), w: &mut Writer) {
+    // Since OpenFlow 1.5, a meter is an action.
+    let is_there = |number: &&u16| {
+        version < Version::V15 || kind > INSTRUCTIONS_MISS || **number != INSTRUCTION_METER
+    };
     match property {
         TableProperty::Tables(tables) => w.bytes(tables),
         TableProperty::Numbers(numbers) => {
-            for number in numbers {
+            for number in numbers.iter().filter(is_there) {
                 w.u16(*number);
                 w.u16(4);
             }

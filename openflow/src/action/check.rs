@@ -10,7 +10,7 @@
 use packet::flow::{FieldId, FlowKey, FlowMatch, Subfield};
 use packet::vlan::TAG_PRESENT;
 
-use super::{OfAction, Stage};
+use super::{Learn, LearnDst, LearnSrc, OfAction, Stage};
 use crate::error::OfpError;
 
 /// Checks a flow's actions against its match and its table.
@@ -84,10 +84,38 @@ fn check_one(action: &OfAction, key: &mut FlowKey, table: u8) -> Result<(), OfpE
         | OfAction::SetMplsTtl(_)
         | OfAction::DecMplsTtl => has(key, FieldId::MplsLabel),
         OfAction::FinTimeout { .. } => has(key, FieldId::TcpSrc),
+        OfAction::Learn(learn) => check_learn(learn, key),
         OfAction::GotoTable(to) if *to <= table && table != 255 => Err(OfpError::BiBadTableId),
         OfAction::Clone(inner) | OfAction::WriteActions(inner) => {
             check_list(inner, &mut key.clone(), table)
         }
         _ => Ok(()),
     }
+}
+
+/// What is read must be there by the match of the flow; what is matched or written in the new flow, by
+/// the constants that the new flow has matched before (`learn_check`, `lib/learn.c`).
+fn check_learn(learn: &Learn, key: &FlowKey) -> Result<(), OfpError> {
+    let mut new = FlowKey::EMPTY;
+    for spec in &learn.specs {
+        let read = match &spec.src {
+            LearnSrc::Field(src) => Some((key, src.field)),
+            LearnSrc::Value(_) => None,
+        };
+        let written = match spec.dst {
+            LearnDst::Match(dst) | LearnDst::Load(dst) => Some((&new, dst.field)),
+            LearnDst::Output => None,
+        };
+        for (key, field) in read.into_iter().chain(written) {
+            if !field.info().prereq.holds(key) {
+                return Err(OfpError::BaMatchInconsistent);
+            }
+        }
+        if let (LearnSrc::Value(value), LearnDst::Match(dst)) = (&spec.src, spec.dst)
+            && let Some(number) = value.number()
+        {
+            new.write(dst, number);
+        }
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@
 //! # Thread-safety
 //! For the control thread, which publishes them with the snapshot.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datapath::Meter;
@@ -15,6 +16,8 @@ use datapath::meter::MeterId;
 #[derive(Default)]
 pub struct MeterSlots {
     slots: Vec<Option<Arc<Meter>>>,
+    /// Indices of those that are `None`.
+    free: BTreeSet<usize>,
     is_changed: bool,
 }
 
@@ -22,7 +25,7 @@ impl MeterSlots {
     /// Gives a meter the lowest free number.
     pub fn put(&mut self, meter: Arc<Meter>) -> MeterId {
         self.is_changed = true;
-        let at = self.slots.iter().position(Option::is_none).unwrap_or_else(|| {
+        let at = self.free.pop_first().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
         });
@@ -30,10 +33,11 @@ impl MeterSlots {
         MeterId(u32::try_from(at).unwrap_or(u32::MAX))
     }
 
-    /// Puts another meter in the place of one.
+    /// Puts another meter in the place of one, or back where one was.
     pub fn replace(&mut self, id: MeterId, meter: Arc<Meter>) {
         if let Some(slot) = self.slots.get_mut(id.index()) {
             *slot = Some(meter);
+            self.free.remove(&id.index());
             self.is_changed = true;
         }
     }
@@ -42,6 +46,7 @@ impl MeterSlots {
     pub fn remove(&mut self, id: MeterId) {
         if let Some(slot) = self.slots.get_mut(id.index()) {
             *slot = None;
+            self.free.insert(id.index());
             self.is_changed = true;
         }
     }

@@ -7,7 +7,7 @@
 //!       └──────────── notices ─────────────┘        poll threads: Handler ─► xlate ◄─────┘
 //! ```
 //! - [`rule`]: a flow, and what it has counted. [`tables`]: the classifiers of a bridge, and when each
-//!   last changed. [`group`]: a group at work.
+//!   last changed; [`recent`]: in what. [`group`]: a group at work.
 //! - [`view`]: what poll threads see of all bridges; published whole, with a version.
 //! - [`notice`]: what connections are told.
 //! - [`ledger`]: how what cached flows count reaches the flows that they came from.
@@ -27,6 +27,7 @@ pub mod ledger;
 pub mod meter_slots;
 pub mod notice;
 pub mod odp;
+pub mod recent;
 pub mod rule;
 pub mod tables;
 pub mod view;

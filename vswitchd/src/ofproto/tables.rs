@@ -2,10 +2,11 @@
 //!
 //! # Design
 //! A table is a classifier under a lock, and the version of its last change, which says whether a
-//! translation that consulted it still holds.
+//! translation that consulted it still holds. If it may not, the last changes themselves say more
+//! ([`Table::may_affect`]).
 //!
 //! # Invariants
-//! `changed` is set to a version before that version is published, and after the change is in the
+//! `changed` and what has changed are set to a version before that version is published, and after the change is in the
 //! classifier: who sees the version sees the change.
 //!
 //! # Thread-safety
@@ -16,9 +17,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use datapath::snapshot::Version;
+use packet::{FlowKey, FlowMask, FlowMatch};
 
 use super::classifier::Classifier;
 use super::ledger::Found;
+use super::recent::Recent;
 use super::rule::FlowRule;
 
 /// Tables that controllers see; one more, the last, is the switch's own.
@@ -31,6 +34,7 @@ pub type Flows = Classifier<Arc<FlowRule>>;
 pub struct Table {
     flows: RwLock<Flows>,
     changed: AtomicU64,
+    recent: RwLock<Recent>,
     lookups: AtomicU64,
     matched: AtomicU64,
 }
@@ -40,6 +44,7 @@ impl Table {
         Table {
             flows: RwLock::new(Classifier::new(seed)),
             changed: AtomicU64::new(0),
+            recent: RwLock::default(),
             lookups: AtomicU64::new(0),
             matched: AtomicU64::new(0),
         }
@@ -89,7 +94,33 @@ impl Table {
 
     /// Says that flows have changed in a version that is not published yet.
     pub fn set_changed(&self, version: Version) {
+        self.write_recent().forget(version);
         self.changed.store(version.0, Ordering::Release);
+    }
+
+    /// Says that flows with these matches have changed in a version that is not published yet.
+    pub fn note_changes(&self, version: Version, matches: &[FlowMatch]) {
+        let mut recent = self.write_recent();
+        matches.iter().for_each(|of| recent.note(version, of));
+        drop(recent);
+        self.changed.store(version.0, Ordering::Release);
+    }
+
+    /// Whether a look-up may find another flow than it found in version `since`. `key` is the key as it
+    /// was looked up in this table, `known` the bits of it that are alike for all packets in question:
+    /// for a cached flow, those that its mask looks at, and those that actions have written.
+    #[must_use]
+    pub fn may_affect(&self, since: Version, key: &FlowKey, known: &FlowMask) -> bool {
+        self.changed() > since
+            && self
+                .recent
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .may_affect(since, key, known)
+    }
+
+    fn write_recent(&self) -> RwLockWriteGuard<'_, Recent> {
+        self.recent.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

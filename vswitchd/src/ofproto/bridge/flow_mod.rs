@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use openflow::flow::{FlowCommand, FlowFlags, FlowMod, RemovedReason, TABLE_ALL};
+use openflow::flow::{FlowCommand, FlowFlags, FlowMod, NO_BUFFER, RemovedReason, TABLE_ALL};
 use openflow::{OfAction, OfpError, Version, action};
 use packet::FlowMatch;
 use packet::flow::FieldId;
@@ -27,6 +27,12 @@ impl Ofproto {
     pub(super) fn flow_mod(&mut self, cx: &mut Cx<'_>, flow: &FlowMod) -> Result<(), OfpError> {
         if flow.table != TABLE_ALL && flow.table >= N_TABLES {
             return Err(OfpError::BrEperm);
+        }
+        if flow.table == TABLE_ALL && !flow.command.is_delete() && !speaks(cx, Version::V10) {
+            return Err(OfpError::FmfBadTableId);
+        }
+        if flow.buffer_id != NO_BUFFER && !flow.command.is_delete() {
+            return Err(OfpError::BrBufferUnknown);
         }
         match flow.command {
             FlowCommand::Add => {
@@ -161,6 +167,21 @@ impl Ofproto {
         Ok(())
     }
 
+    /// How many flows of a table have a cookie: what limits `learn`.
+    #[must_use]
+    pub fn n_learned(&self, table: u8, cookie: u64) -> usize {
+        self.store.select(&Criteria::learned(table, cookie)).len()
+    }
+
+    /// Takes the flows out that go with those that have learned them.
+    pub(super) fn delete_learned(&mut self, cx: &mut Cx<'_>) {
+        while let Some((cookie, table)) = self.store.take_lost() {
+            for id in self.store.select(&Criteria::learned(table, cookie)) {
+                self.remove_flow(cx, id, RemovedReason::Delete);
+            }
+        }
+    }
+
     /// Takes all flows out, the switch's own included.
     pub(super) fn delete_all_flows(&mut self, cx: &mut Cx<'_>) {
         for id in self.store.all() {
@@ -181,10 +202,10 @@ fn speaks(cx: &Cx<'_>, version: Version) -> bool {
     cx.by.is_some_and(|by| by.version <= version)
 }
 
-/// Fields that are the switch's own affair: a first pass has a recirculation number of 0, and no flow
-/// of a controller is for another.
+/// Whether a match demands what is the switch's own affair. A first pass has a recirculation number and
+/// a hash of 0, and no flow of a controller is for another.
 fn looks_at_hidden_fields(of: &FlowMatch) -> bool {
-    of.key().get(FieldId::RecircId) != 0
+    of.key().get(FieldId::RecircId) != 0 || of.key().get(FieldId::DpHash) != 0
 }
 
 /// Actions without those that OpenFlow 1.0 lets stand whatever the flow matches, and which then do

@@ -135,6 +135,9 @@ fn check(desc: &GroupDesc, command: GroupCommand) -> Result<(), OfpError> {
     {
         return Err(OfpError::GmfWatchUnsupported);
     }
+    if is_whole && desc.kind != GroupType::Select && desc.buckets.iter().any(|b| b.weight != 0) {
+        return Err(OfpError::GmfInvalidGroup);
+    }
     buckets::check_numbers(&desc.buckets)
 }
 

@@ -8,18 +8,20 @@
 //! # Invariants
 //! The journal is empty between transactions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datapath::Meter;
 use datapath::meter::MeterId;
 use datapath::snapshot::Version;
+use packet::FlowMatch;
 
 use super::meter_mod::MeterEntry;
 use super::store::{Flow, FlowId, Step};
 use super::table_mod::TableConfig;
 use super::{Cx, Ofproto};
 use crate::ofproto::group::Group;
+use crate::ofproto::recent::CAPACITY;
 
 /// What was there before a step.
 pub(super) enum Undo {
@@ -45,6 +47,9 @@ impl Ofproto {
         let n_events = cx.events.len();
         let by = cx.by;
         let result = change(self, cx);
+        if result.is_ok() {
+            self.delete_learned(cx);
+        }
         cx.by = by;
         match result {
             Ok(()) => self.commit(cx.next),
@@ -52,6 +57,7 @@ impl Ofproto {
                 while let Some(undo) = self.journal.pop() {
                     self.undo(cx, undo);
                 }
+                self.store.forget_lost();
                 cx.events.truncate(n_events);
             }
         }
@@ -59,13 +65,12 @@ impl Ofproto {
     }
 
     fn commit(&mut self, next: Version) {
+        let mut changed = BTreeMap::<u8, BTreeSet<FlowId>>::new();
         for undo in std::mem::take(&mut self.journal) {
             match undo {
                 Undo::Flow(step) => {
-                    let id = step.flow();
-                    if let Some(table) = self.store.tables().get(id.table) {
-                        table.set_changed(next);
-                    }
+                    let flow = step.flow();
+                    changed.entry(flow.table).or_default().insert(flow);
                 }
                 Undo::Group(..) | Undo::Meter(..) => self.groups_changed = next,
                 Undo::Slot(..) => {}
@@ -73,6 +78,21 @@ impl Ofproto {
             }
             self.is_dirty = true;
         }
+        for (table, flows) in changed {
+            self.note_changes(next, table, &flows);
+        }
+    }
+
+    fn note_changes(&self, next: Version, table: u8, flows: &BTreeSet<FlowId>) {
+        let Some(table) = self.store.tables().get(table) else { return };
+        if flows.len() > CAPACITY {
+            return table.set_changed(next);
+        }
+        let matches = flows.iter().filter_map(|id| Some(self.store.flow(*id)?.matching));
+        let mut matches: Vec<FlowMatch> = matches.collect();
+        // A flow and the one in its place match the same.
+        matches.dedup();
+        table.note_changes(next, &matches);
     }
 
     fn undo(&mut self, cx: &mut Cx<'_>, undo: Undo) {

@@ -15,7 +15,7 @@ use datapath::meter::{BandConfig, MAX_BANDS, MeterId, MeterUnit};
 use openflow::OfpError;
 use openflow::flow::RemovedReason;
 use openflow::meter::{
-    BandKind, BandStats, MeterCommand, MeterConfig, MeterFeatures, MeterFlags,
+    BandKind, BandStats, MeterBand, MeterCommand, MeterConfig, MeterFeatures, MeterFlags,
     MeterId as OfMeterId, MeterMod, MeterStats,
 };
 
@@ -43,27 +43,30 @@ pub(super) struct MeterEntry {
 impl Ofproto {
     pub(super) fn meter_mod(&mut self, cx: &mut Cx<'_>, to: &MeterMod) -> Result<(), OfpError> {
         let id = to.meter.id.0;
+        if to.meter.bands.len() > MAX_BANDS {
+            return Err(OfpError::MmfOutOfBands);
+        }
         let known = self.meter_entries.get(&id).cloned();
         match (to.command, known) {
             (MeterCommand::Delete, _) => self.delete_meters(cx, to.meter.id),
             (MeterCommand::Add, Some(_)) => return Err(OfpError::MmfMeterExists),
             (MeterCommand::Modify, None) => return Err(OfpError::MmfUnknownMeter),
             (MeterCommand::Add, None) => {
-                let meter = meter(&to.meter)?;
+                let (meter, config) = meter(&to.meter)?;
                 if self.meter_entries.len() >= MAX_METERS as usize {
                     return Err(OfpError::MmfOutOfMeters);
                 }
                 let slot = cx.meters.put(meter);
                 self.journal.push(Undo::Slot(slot, None));
                 let created_ns = cx.now_ns;
-                self.put_meter(id, Some(MeterEntry { config: to.meter.clone(), slot, created_ns }));
+                self.put_meter(id, Some(MeterEntry { config, slot, created_ns }));
             }
             (MeterCommand::Modify, Some(entry)) => {
-                let meter = meter(&to.meter)?;
+                let (meter, config) = meter(&to.meter)?;
                 let before = cx.meters.get(entry.slot).cloned();
                 cx.meters.replace(entry.slot, meter);
                 self.journal.push(Undo::Slot(entry.slot, before));
-                self.put_meter(id, Some(MeterEntry { config: to.meter.clone(), ..entry }));
+                self.put_meter(id, Some(MeterEntry { config, ..entry }));
             }
         }
         Ok(())
@@ -127,23 +130,29 @@ impl Ofproto {
     }
 }
 
-/// The datapath's meter for a configuration.
-fn meter(config: &MeterConfig) -> Result<Arc<Meter>, OfpError> {
-    if config.bands.len() > MAX_BANDS {
+/// The datapath's meter for a configuration, and the latter with everything said.
+fn meter(config: &MeterConfig) -> Result<(Arc<Meter>, MeterConfig), OfpError> {
+    let mut config = config.clone();
+    if config.bands.is_empty() {
         return Err(OfpError::MmfOutOfBands);
     }
     let has_burst = config.flags.contains(MeterFlags::BURST);
     let in_packets = config.flags.contains(MeterFlags::PKTPS);
     let unit = if in_packets { MeterUnit::Packets } else { MeterUnit::Kilobits };
-    let mut bands = Vec::with_capacity(config.bands.len());
-    for band in &config.bands {
+    for band in &mut config.bands {
         if band.kind != BandKind::Drop {
             return Err(OfpError::MmfBadBand);
         }
-        let burst = if has_burst { band.burst_size } else { 0 };
-        bands.push(BandConfig { rate: band.rate, burst });
+        if band.rate == 0 {
+            return Err(OfpError::MmfBadRate);
+        }
+        if !has_burst || band.burst_size == 0 {
+            band.burst_size = band.rate;
+        }
     }
-    Ok(Arc::new(Meter::new(unit, bands)))
+    let band = |band: &MeterBand| BandConfig { rate: band.rate, burst: band.burst_size };
+    let meter = Meter::new(unit, config.bands.iter().map(band));
+    Ok((Arc::new(meter), config))
 }
 
 /// OFPMP_METER_FEATURES.

@@ -48,6 +48,18 @@ impl<'a> Criteria<'a> {
         }
     }
 
+    /// The flows of a table that were learned with a cookie.
+    pub(super) const fn learned(table: u8, cookie: u64) -> Criteria<'static> {
+        Criteria {
+            table,
+            scope: Scope::Loose,
+            matching: &FlowMatch::ANY,
+            cookie: CookieMatch { value: cookie, mask: u64::MAX },
+            out_port: OfPort::NONE,
+            out_group: GROUP_ANY,
+        }
+    }
+
     /// What a request means.
     pub(super) const fn of_request(request: &'a FlowStatsRequest) -> Criteria<'a> {
         Criteria {
@@ -64,8 +76,17 @@ impl<'a> Criteria<'a> {
         if self.table == TABLE_ALL { 0..N_TABLES } else { self.table..self.table + 1 }
     }
 
-    fn candidates(&self, flows: &Flows) -> Vec<RuleId> {
+    /// What may be meant in a table; all of it matches.
+    fn candidates(&self, store: &Store, table: u8, flows: &Flows) -> Vec<RuleId> {
+        let has_cookie = self.cookie.mask == u64::MAX && self.cookie.value != 0;
         match self.scope {
+            Scope::Loose if has_cookie => {
+                let known = store.with_cookie(self.cookie.value, table..table + 1);
+                let is_within = |id: &RuleId| {
+                    flows.flow_match(*id).is_some_and(|of| of.is_within(self.matching))
+                };
+                known.map(|id| id.rule).filter(is_within).collect()
+            }
             Scope::Loose => flows.select(self.matching, LATEST).collect(),
             Scope::Strict(priority) => {
                 flows.find(self.matching, priority.into(), LATEST).into_iter().collect()
@@ -95,7 +116,7 @@ impl Store {
                 continue;
             }
             let flows = table.read();
-            let mut ids = criteria.candidates(&flows);
+            let mut ids = criteria.candidates(self, number, &flows);
             ids.retain(|id| {
                 flows.get(*id).is_some_and(|rule| criteria.means(rule.priority(), &rule.what))
             });

@@ -87,6 +87,12 @@ pub(super) struct Store {
     n_normal: usize,
     timed: BTreeSet<FlowId>,
     uses: Uses,
+    /// By cookie, those that have one.
+    cookies: BTreeSet<(u64, FlowId)>,
+    /// How many flows learn others, which go with the last of them; by their cookie and table.
+    learning: BTreeMap<(u64, u8), usize>,
+    /// Cookies and tables that nobody learns for any more.
+    lost: Vec<(u64, u8)>,
     /// No timeout passes before.
     due_ns: u64,
 }
@@ -94,8 +100,18 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn new(tables: Arc<Tables>) -> Store {
         let n_flows = vec![0; usize::from(N_TABLES) + 1];
-        let (timed, uses) = (BTreeSet::new(), Uses::new());
-        Store { tables, n_flows, n_all: 0, n_normal: 0, timed, uses, due_ns: u64::MAX }
+        Store {
+            tables,
+            n_flows,
+            n_all: 0,
+            n_normal: 0,
+            timed: BTreeSet::new(),
+            uses: Uses::new(),
+            cookies: BTreeSet::new(),
+            learning: BTreeMap::new(),
+            lost: Vec::new(),
+            due_ns: u64::MAX,
+        }
     }
 
     pub(super) const fn tables(&self) -> &Arc<Tables> {
@@ -136,6 +152,32 @@ impl Store {
     /// How many use a group or a meter.
     pub(super) fn n_users(&self, of: Use) -> usize {
         self.uses.get(&of).map_or(0, BTreeSet::len)
+    }
+
+    /// The flows with a cookie, which is not 0, in some tables.
+    pub(super) fn with_cookie(
+        &self,
+        cookie: u64,
+        tables: std::ops::Range<u8>,
+    ) -> impl Iterator<Item = FlowId> {
+        let flows = self.cookies.range((cookie, FlowId::first(tables.start))..);
+        let is_there =
+            move |(other, id): &&(u64, FlowId)| *other == cookie && id.table < tables.end;
+        flows.take_while(is_there).map(|(_, id)| *id)
+    }
+
+    /// Takes a cookie and a table that flows were learned with, and nobody learns for any more.
+    pub(super) fn take_lost(&mut self) -> Option<(u64, u8)> {
+        while let Some(learned) = self.lost.pop() {
+            if !self.learning.contains_key(&learned) {
+                return Some(learned);
+            }
+        }
+        None
+    }
+
+    pub(super) fn forget_lost(&mut self) {
+        self.lost.clear();
     }
 
     /// Flows that have a timeout.
@@ -231,6 +273,12 @@ impl Store {
         uses::each_use(&rule.actions, &mut |of| {
             self.uses.entry(of).or_default().insert(id);
         });
+        if rule.cookie != 0 {
+            self.cookies.insert((rule.cookie, id));
+        }
+        uses::each_learned(&rule.actions, &mut |learned| {
+            *self.learning.entry(learned).or_default() += 1;
+        });
     }
 
     fn leave(&mut self, id: FlowId, rule: &FlowRule) {
@@ -240,12 +288,25 @@ impl Store {
         self.n_all -= 1;
         self.n_normal -= usize::from(self.is_normal(id, rule));
         self.timed.remove(&id);
+        self.cookies.remove(&(rule.cookie, id));
+        self.leave_learned(rule);
         uses::each_use(&rule.actions, &mut |of| {
             if let Some(flows) = self.uses.get_mut(&of) {
                 flows.remove(&id);
                 if flows.is_empty() {
                     self.uses.remove(&of);
                 }
+            }
+        });
+    }
+
+    fn leave_learned(&mut self, rule: &FlowRule) {
+        uses::each_learned(&rule.actions, &mut |learned| {
+            let Some(n) = self.learning.get_mut(&learned) else { return };
+            *n -= 1;
+            if *n == 0 {
+                self.learning.remove(&learned);
+                self.lost.push(learned);
             }
         });
     }

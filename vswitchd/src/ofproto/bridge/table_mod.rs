@@ -47,9 +47,10 @@ impl TableConfig {
 
     /// Percent of it that is free.
     fn vacancy_percent(&self, n_flows: usize) -> u8 {
-        let Some(limit) = self.max_flows else { return 100 };
-        let taken = (n_flows * 100).checked_div(limit).unwrap_or(100);
-        100 - u8::try_from(taken.min(100)).unwrap_or(100)
+        // A table without a limit is as large as can be said.
+        let limit = self.max_flows.unwrap_or(u32::MAX as usize);
+        let free = limit.saturating_sub(n_flows) * 100;
+        u8::try_from(free.checked_div(limit).unwrap_or(0)).unwrap_or(100)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What actions refer to: ports, groups and meters, also inside of other actions.
 
 use openflow::OfPort;
-use openflow::action::OfAction;
+use openflow::action::{LearnFlags, OfAction};
 
 /// Something that flows use, and go with.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -27,6 +27,16 @@ pub(super) fn each_use(actions: &[OfAction], visit: &mut dyn FnMut(Use)) {
     each(actions, &mut |action| match action {
         OfAction::Group(group) => visit(Use::Group(*group)),
         OfAction::Meter(meter) => visit(Use::Meter(*meter)),
+        _ => {}
+    });
+}
+
+/// Visits the cookies and tables of the flows that go with a flow that has learned them.
+pub(super) fn each_learned(actions: &[OfAction], visit: &mut dyn FnMut((u64, u8))) {
+    each(actions, &mut |action| match action {
+        OfAction::Learn(learn) if learn.flags.contains(LearnFlags::DELETE_LEARNED) => {
+            visit((learn.cookie, learn.table));
+        }
         _ => {}
     });
 }

@@ -61,7 +61,11 @@ impl<T> Classifier<T> {
     ) -> impl Iterator<Item = RuleId> {
         let agrees =
             |head: &RuleId| self.get(*head).is_some_and(|rule| subtable.agrees(&rule.values, of));
-        let heads = subtable.heads().filter(agrees);
+        // Where both look at the same, there is one key to find.
+        let is_same = subtable.mask() == of.mask();
+        let same = is_same.then(|| subtable.head(subtable.hash(of.key()), of.key(), &self.rules));
+        let others = (!is_same).then(|| subtable.heads().filter(agrees));
+        let heads = same.flatten().into_iter().chain(others.into_iter().flatten());
         let all = heads.flat_map(|head| chain(&self.rules, head));
         all.filter(move |id| self.get(*id).is_some_and(|rule| rule.is_seen_by(version)))
     }

@@ -28,12 +28,15 @@ fn flows_that_are_refused() {
         ("table=3,actions=goto_table:3", OfpError::BiBadTableId),
         ("table=254,actions=1", OfpError::BrEperm),
         ("actions=set_field:1->tcp_src", OfpError::BaMatchInconsistent),
+        ("actions=learn(table=2,NXM_OF_IP_SRC[])", OfpError::BaMatchInconsistent),
+        ("ip,actions=learn(table=2,NXM_OF_IP_SRC[])", OfpError::BaMatchInconsistent),
         ("actions=mod_tp_dst:1", OfpError::BaMatchInconsistent),
         ("check_overlap,priority=1,tcp,actions=1", OfpError::FmfOverlap),
     ];
     for (text, error) in cases {
         assert_eq!(refused(&mut lab, FlowCommand::Add, text), error, "{text}");
     }
+    lab.add("table=9,ip,actions=learn(table=2,eth_type=0x800,NXM_OF_IP_SRC[])");
     lab.add("check_overlap,priority=1,arp,actions=1");
     lab.add("check_overlap,priority=1,ip,actions=2");
     lab.told();
@@ -47,6 +50,12 @@ fn flows_that_are_refused() {
     assert_eq!(lab.send(Message::FlowMod(Box::new(flow.clone()))), Err(OfpError::BrEperm));
     flow.matching.set(packet::flow::FieldId::RecircId, 0);
     lab.send(Message::FlowMod(Box::new(flow))).unwrap();
+    let mut flow = parsed(FlowCommand::Modify, "actions=1");
+    flow.table = openflow::flow::TABLE_ALL;
+    assert_eq!(lab.send(Message::FlowMod(Box::new(flow))), Err(OfpError::FmfBadTableId));
+    let mut flow = parsed(FlowCommand::Add, "actions=1");
+    flow.buffer_id = 5;
+    assert_eq!(lab.send(Message::FlowMod(Box::new(flow))), Err(OfpError::BrBufferUnknown));
     assert_eq!(lab.send(Message::BarrierRequest), Err(OfpError::BrBadType));
 }
 

@@ -21,7 +21,8 @@ pub(super) fn group_mod(
     kind: GroupType,
     buckets: &[&str],
 ) -> GroupMod {
-    let buckets = (0..).zip(buckets).map(|(id, actions)| bucket(id, 1, actions)).collect();
+    let weight = u16::from(kind == GroupType::Select);
+    let buckets = (0..).zip(buckets).map(|(id, actions)| bucket(id, weight, actions)).collect();
     let group = GroupDesc { id, kind, buckets, selection: Selection::default() };
     GroupMod { command, group, command_bucket: BUCKET_ALL }
 }
@@ -155,6 +156,9 @@ fn what_groups_are_refused_for() {
     let mut watching = all(GroupCommand::Add, 3);
     watching.group.buckets[0].watch_port = OfPort(1);
     assert_eq!(refused(watching), OfpError::GmfWatchUnsupported);
+    let mut heavy = all(GroupCommand::Add, 3);
+    heavy.group.buckets[0].weight = 1;
+    assert_eq!(refused(heavy), OfpError::GmfInvalidGroup);
     let mut twice = group_mod(GroupCommand::Add, 3, GroupType::Select, &["output:1", "output:2"]);
     twice.group.buckets[1].id = 0;
     assert_eq!(refused(twice), OfpError::GmfBucketExists);
@@ -200,6 +204,8 @@ fn what_meters_are_refused_for() {
     assert_eq!(refused(meter_mod(MeterCommand::Add, 1, &[1])), OfpError::MmfMeterExists);
     assert_eq!(refused(meter_mod(MeterCommand::Modify, 2, &[1])), OfpError::MmfUnknownMeter);
     assert_eq!(refused(meter_mod(MeterCommand::Add, 2, &[1; 9])), OfpError::MmfOutOfBands);
+    assert_eq!(refused(meter_mod(MeterCommand::Add, 2, &[])), OfpError::MmfOutOfBands);
+    assert_eq!(refused(meter_mod(MeterCommand::Add, 2, &[5, 0])), OfpError::MmfBadRate);
     let Message::MeterMod(mut remark) = meter_mod(MeterCommand::Add, 2, &[1]) else { panic!() };
     remark.meter.bands[0].kind = BandKind::DscpRemark(1);
     assert_eq!(refused(Message::MeterMod(remark)), OfpError::MmfBadBand);

@@ -3,11 +3,13 @@
 //! # Design
 //! A [`Lab`] is a bridge with a clock that stands still until it is told to go on. Each change is
 //! published at once. What [`Lab::dump`] and [`Lab::told`] say is text, so that a test reads like the
-//! manual.
+//! manual. [`oracle`] compares with a list of flows that is searched from end to end.
 
 mod errors;
 mod flows;
 mod groups;
+mod learned;
+mod oracle;
 mod stats;
 
 use openflow::flow::{FlowMod, FlowStats, FlowStatsRequest};
