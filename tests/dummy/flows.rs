@@ -60,6 +60,13 @@ fn frame(dst: u32, src: u32, text: &str) -> Vec<u8> {
     Frame::new(mac(dst), mac(src)).text(text)
 }
 
+/// The same frame with a tag pushed: four bytes longer.
+fn tagged(dst: u32, src: u32, vid: u16, text: &str) -> Vec<u8> {
+    let mut frame = Frame::new(mac(dst), mac(src)).vlan(vid).text(text);
+    frame.resize(self::frame(dst, src, text).len() + 4, 0);
+    frame
+}
+
 const PORTS: [&str; 4] = ["p1", "p2", "p3", "p4"];
 
 #[test]
@@ -75,7 +82,7 @@ fn a_flow_says_where_packets_go_and_counts_them() {
     assert_eq!(rig.sent("p2").len(), 3);
     assert_eq!(rig.sent("p3").len(), 3);
     rig.send("p2", &frame(1, 2, "back"));
-    assert_eq!(rig.sent("p1"), [Frame::new(mac(1), mac(2)).vlan(7).text("back")]);
+    assert_eq!(rig.sent("p1"), [tagged(1, 2, 7, "back")]);
     assert_eq!((packets(&mut rig, 5), packets(&mut rig, 4)), (3, 1));
     let tables = match ask(&mut rig, Message::StatsRequest(StatsRequest::Table)).pop() {
         Some(Message::StatsReply(StatsReply::Table(tables))) => tables,
@@ -261,7 +268,7 @@ fn packets_go_to_controllers_and_come_from_them() {
     assert_eq!((told.max_len, told.packet_in.cookie, told.packet_in.table), (Some(20), 0x77, 0));
     assert_eq!(told.packet_in.in_port(), OfPort(1));
     assert_eq!(told.packet_in.metadata.key().get(FieldId::by_name("reg3").expect("reg3")), 9);
-    let tagged = Frame::new(mac(2), mac(1)).vlan(5).text("up");
+    let tagged = tagged(2, 1, 5, "up");
     assert_eq!(told.packet_in.total_len as usize, tagged.len());
     assert_eq!(told.packet_in.packet, tagged[..20]);
     assert_eq!(rig.sent("p2"), [tagged]);
@@ -273,7 +280,7 @@ fn packets_go_to_controllers_and_come_from_them() {
     flow(&mut rig, "priority=2,in_port=3,actions=output:2");
     ask(&mut rig, Message::PacketOut(Box::new(out)));
     rig.settle();
-    assert_eq!(rig.sent("p4"), [Frame::new(mac(9), mac(8)).vlan(6).text("down")]);
+    assert_eq!(rig.sent("p4"), [self::tagged(9, 8, 6, "down")]);
     assert_eq!(rig.sent("p2"), [packet]);
     assert_eq!(packets(&mut rig, 2), 1);
 }

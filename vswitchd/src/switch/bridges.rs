@@ -11,9 +11,9 @@ use packet::MacAddr;
 
 use super::Switch;
 use super::mirror::MirrorStates;
-use super::of_view::BridgeFlows;
 use super::of_ports::ToldPorts;
 use super::of_status::{FailOpen, OfStatus};
+use super::of_view::BridgeFlows;
 use super::ofport::OfPorts;
 use crate::config::Bridge;
 use crate::config::model::BridgeSettings;

@@ -7,7 +7,6 @@
 //! # References
 //! OpenFlow 1.3.5 §7.3.5.5; `ofproto/ofproto.c`, `query_tables`, for the answers.
 
-
 use openflow::table::{TableFeatures, TableProperty, TableStats};
 use packet::flow::FieldId;
 use packet::flow::field::{Access, Maskable};
