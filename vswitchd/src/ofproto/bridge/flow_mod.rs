@@ -10,7 +10,9 @@
 
 use std::sync::Arc;
 
-use openflow::flow::{FlowCommand, FlowFlags, FlowMod, NO_BUFFER, RemovedReason, TABLE_ALL};
+use openflow::flow::{
+    FlowCommand, FlowFlags, FlowMod, FlowStats, NO_BUFFER, RemovedReason, TABLE_ALL,
+};
 use openflow::{OfAction, OfpError, Version, action};
 use packet::FlowMatch;
 use packet::flow::FieldId;
@@ -19,6 +21,7 @@ use super::select::{Criteria, Scope};
 use super::store::{Flow, FlowId};
 use super::uses::{self, Use};
 use super::{Cx, Ofproto};
+use crate::ofproto::classifier::Priority;
 use crate::ofproto::notice::FlowChange;
 use crate::ofproto::rule::{Counts, FlowRule};
 use crate::ofproto::tables::N_TABLES;
@@ -165,6 +168,13 @@ impl Ofproto {
             self.remove_flow(cx, id, RemovedReason::Delete);
         }
         Ok(())
+    }
+
+    /// All flows with their priorities, hidden ones too: what `bridge/dump-flows` lists.
+    #[must_use]
+    pub fn all_flows(&self, now_ns: u64) -> Vec<(Priority, FlowStats)> {
+        let flows = self.store.all().into_iter().filter_map(|id| self.store.flow(id));
+        flows.map(|flow| (flow.priority, flow.stats(now_ns))).collect()
     }
 
     /// How many flows of a table have a cookie: what limits `learn`.

@@ -70,7 +70,10 @@ impl Ofproto {
             match undo {
                 Undo::Flow(step) => {
                     let flow = step.flow();
-                    changed.entry(flow.table).or_default().insert(flow);
+                    let flows = changed.entry(flow.table).or_default();
+                    if flows.len() <= CAPACITY {
+                        flows.insert(flow);
+                    }
                 }
                 Undo::Group(..) | Undo::Meter(..) => self.groups_changed = next,
                 Undo::Slot(..) => {}

@@ -3,7 +3,7 @@
 //! # Design
 //! - [`store`]: flows, and what is known of all of them; [`select`]: which ones are meant.
 //! - [`flow_mod`], [`group_mod`] with [`buckets`], [`meter_mod`], [`table_mod`]: the messages;
-//!   [`expire`] and [`evict`]: flows that go by themselves.
+//!   [`expire`] and [`evict`]: flows that go by themselves; [`fail_open`]: one that is hidden.
 //! - [`stats`] answers requests, with [`table_features`]; [`event`] says what connections are told.
 //! - [`journal`]: how a change is taken back.
 //!
@@ -18,6 +18,7 @@ mod buckets;
 mod event;
 mod evict;
 mod expire;
+mod fail_open;
 mod flow_mod;
 mod group_mod;
 mod journal;
@@ -52,6 +53,7 @@ use meter_mod::MeterEntry;
 use store::Store;
 use table_mod::TableConfig;
 
+pub use fail_open::FailOpen;
 pub use table_mod::Overflow;
 
 /// What a change is made in.
@@ -163,6 +165,7 @@ impl Ofproto {
     #[must_use]
     pub fn shape(&self) -> Shape {
         match (self.store.n_flows(0), self.store.n_normal()) {
+            _ if self.fails_open() => Shape::Normal,
             (0, _) => Shape::Empty,
             (1, 1) => Shape::Normal,
             _ => Shape::Flows,

@@ -231,6 +231,28 @@ fn the_shape_is_normal_while_there_is_nothing_else() {
 }
 
 #[test]
+fn to_fail_open_is_a_hidden_flow_above_all_others() {
+    let mut lab = Lab::new();
+    lab.add("priority=65535,ip,actions=drop");
+    lab.told();
+    lab.with(|of, cx| of.fail_open(cx, FailOpen::On));
+    lab.with(|of, cx| of.fail_open(cx, FailOpen::On));
+    assert_eq!(lab.of.shape(), Shape::Normal);
+    assert_eq!(lab.dump(), ["table=0 priority=65535,ip actions=drop"]);
+    let priorities = |lab: &Lab| {
+        lab.of.all_flows(0).into_iter().map(|(priority, _)| priority).collect::<Vec<_>>()
+    };
+    assert_eq!(priorities(&lab), [65535, 0xf0_f0f0]);
+    lab.delete("");
+    lab.modify("actions=drop");
+    assert_eq!(priorities(&lab), [0xf0_f0f0]);
+    lab.with(|of, cx| of.fail_open(cx, FailOpen::Off));
+    lab.with(|of, cx| of.fail_open(cx, FailOpen::Off));
+    assert_eq!(lab.of.shape(), Shape::Empty);
+    assert_eq!(lab.told(), ["delete table=0 priority=65535,ip actions=drop"]);
+}
+
+#[test]
 fn versions_show_a_change_when_it_is_published_and_old_flows_are_purged() {
     let mut lab = Lab::new();
     lab.add("ip,actions=1");

@@ -188,14 +188,14 @@ fn flow_mods() -> impl Strategy<Value = FlowMod> {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Single(FlowMod),
+    Single(Box<FlowMod>),
     Bundle(Vec<FlowMod>),
     Wait(u64),
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
-        5 => flow_mods().prop_map(Op::Single),
+        5 => flow_mods().prop_map(|flow| Op::Single(Box::new(flow))),
         2 => prop::collection::vec(flow_mods(), 1..6).prop_map(Op::Bundle),
         1 => (1_u64..3).prop_map(Op::Wait),
     ];
@@ -216,7 +216,7 @@ proptest! {
                 Op::Single(flow) => {
                     let mut next = model.clone();
                     let expected = next.obey(&flow, now_s);
-                    prop_assert_eq!(lab.send(Message::FlowMod(Box::new(flow))), expected);
+                    prop_assert_eq!(lab.send(Message::FlowMod(flow)), expected);
                     if expected.is_ok() {
                         model = next;
                     }
