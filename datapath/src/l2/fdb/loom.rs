@@ -133,8 +133,8 @@ fn an_entry_behind_the_bucket_is_not_declared_absent() {
 fn an_entry_is_found_while_a_growing_table_moves_it() {
     ::loom::model(|| {
         let table = Arc::new(Table::new(8, Hasher::fixed()));
-        // Its hash is the key itself: it moves from home 0 to home 2.
-        let key = Key(0b1_0010);
+        // Its hash is 0b1_0010: it moves from home 0 to home 2.
+        let key = Key(0b1_0011);
         let from = table.insert(key, value(1, 10)).unwrap();
         let writer = table.clone();
         let writer = ::loom::thread::spawn(move || {
