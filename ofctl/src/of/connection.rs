@@ -26,8 +26,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::target::{Stream, Target};
 
-/// Bytes that are collected before they are sent.
-const SEND_CAP: usize = 256 << 10;
 /// Bytes that are read at once.
 const READ_CAP: usize = 256 << 10;
 
@@ -223,10 +221,13 @@ impl Connection {
         self.next_xid
     }
 
-    /// Whether enough is collected to be sent.
-    #[must_use]
-    pub const fn is_full(&self) -> bool {
-        self.outgoing.len() >= SEND_CAP
+    /// Sends messages that are written already.
+    ///
+    /// # Errors
+    /// [`ConnectionError`].
+    pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
+        self.outgoing.extend_from_slice(bytes);
+        self.flush()
     }
 
     /// Sends what was collected. What comes meanwhile waits for [`Connection::recv`].

@@ -53,6 +53,12 @@ pub(super) fn parse(command: FlowCommand, whole: Piece<'_>) -> Result<FlowMod, T
         }
     }
     matching::apply(&mut flow.matching, &terms)?;
+    let modifies = matches!(command, FlowCommand::Modify | FlowCommand::ModifyStrict);
+    if modifies && flow.cookie_match.mask == 0 && flow.cookie == u64::MAX {
+        // OpenFlow 1.0 adds a flow if none is there to be modified, and its cookie is then 0. Later
+        // versions change no cookie here.
+        flow.cookie = 0;
+    }
     Ok(flow)
 }
 

@@ -211,6 +211,18 @@ pub fn match_text(matching: &FlowMatch, priority: u16) -> String {
     text
 }
 
+/// Like [`match_text`], in a style.
+#[must_use]
+pub fn match_text_in<'a>(
+    style: impl Into<Style<'a>>,
+    matching: &FlowMatch,
+    priority: u16,
+) -> String {
+    let mut text = String::new();
+    put(&mut text, style.into(), matching, priority);
+    text
+}
+
 /// Like [`match_text`], behind a text, in a style.
 pub(super) fn put(text: &mut String, style: Style<'_>, matching: &FlowMatch, priority: u16) {
     let start = text.len();

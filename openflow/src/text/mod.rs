@@ -31,8 +31,8 @@ pub use flow::{
     FlowDetail, flow_mod_text, flow_stats_text, parse_flow, parse_flow_named, parse_flow_request,
 };
 pub use group::{group_mod_text, group_stats_text, group_text, parse_group};
-pub use matching::{match_text, parse_match};
-pub use message::{Detail, error_text, message_text, message_title};
+pub use matching::{match_text, match_text_in, parse_match};
+pub use message::{Detail, error_text, message_text, message_title, stats_text};
 pub use meter::{meter_features_text, meter_id_text, meter_mod_text, meter_stats_text, meter_text};
 pub use meter::{parse_meter, parse_meter_id};
 pub use monitor::parse_monitor;

@@ -10,7 +10,6 @@ use crate::control::{AsyncConfig, Role, RoleMessage};
 use crate::message::Message;
 use crate::nicira::{PacketInFormat, TlvCommand, TlvMap};
 use crate::switch::{Features, FragHandling, SwitchConfig};
-use crate::text::port_desc_text;
 use crate::version::Version;
 
 pub(super) fn put(text: &mut String, style: Style<'_>, message: &Message) {
@@ -123,7 +122,7 @@ fn put_features(text: &mut String, style: Style<'_>, features: &Features) {
     if style.version == Version::V10 {
         let _ = writeln!(text, "actions: {}", action_names(style.version, features.actions));
     }
-    features.ports.iter().for_each(|port| text.push_str(&port_desc_text(port)));
+    super::stats::put_ports(text, &features.ports);
 }
 
 pub(super) fn config_text(config: &SwitchConfig) -> String {

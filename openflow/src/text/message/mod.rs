@@ -22,7 +22,7 @@ use super::{group_mod_text, meter_mod_text, packet_in, port};
 use crate::codec::{Codec, Decoded};
 use crate::error::{ErrorCodes, ErrorMessage, OfpError};
 use crate::kind::Form;
-use crate::message::Message;
+use crate::message::{Message, StatsReply};
 use crate::raw::{Direction, Header, Raw};
 use crate::version::Version;
 
@@ -79,6 +79,14 @@ pub enum Detail {
 pub fn message_text(codec: &Codec, bytes: &[u8], names: &Names, detail: Detail) -> String {
     let printer = Printer { codec: *codec, names, detail, depth: 0 };
     printer.whole(bytes)
+}
+
+/// Writes statistics as they stand behind their title.
+#[must_use]
+pub fn stats_text<'a>(style: impl Into<Style<'a>>, reply: &StatsReply) -> String {
+    let mut text = String::new();
+    stats::put_reply(&mut text, style.into(), reply);
+    text
 }
 
 /// What is the same for a message and those in it.

@@ -15,6 +15,7 @@ use crate::counters::QUEUE_ALL;
 use crate::flow::AggregateStats;
 use crate::group::GROUP_ALL;
 use crate::message::{StatsReply, StatsRequest};
+use crate::port::PortDesc;
 use crate::switch::SwitchDesc;
 use crate::version::Version;
 
@@ -90,7 +91,7 @@ pub(super) fn put_reply(text: &mut String, style: Style<'_>, reply: &StatsReply)
         }
         StatsReply::PortDesc(ports) => {
             text.push('\n');
-            ports.iter().for_each(|port| text.push_str(&port_desc_text(port)));
+            put_ports(text, ports);
         }
         StatsReply::Group(groups) => lines(text, groups, group_stats_text),
         StatsReply::GroupDesc(groups) => lines(text, groups, |group| group_text(style, group)),
@@ -112,6 +113,13 @@ pub(super) fn put_reply(text: &mut String, style: Style<'_>, reply: &StatsReply)
             lines(text, updates, |update| update_text(style, update));
         }
     }
+}
+
+/// Ports by their numbers, whatever the order in which they came.
+pub(super) fn put_ports(text: &mut String, ports: &[PortDesc]) {
+    let mut ordered: Vec<&PortDesc> = ports.iter().collect();
+    ordered.sort_by_key(|port| port.port);
+    ordered.into_iter().for_each(|port| text.push_str(&port_desc_text(port)));
 }
 
 fn put_desc(text: &mut String, desc: &SwitchDesc) {
