@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, builder::ValueParser, value_parser};
 
-use crate::command::{CommandSpec, Family, Route, Switch, ValueOption};
+use crate::command::{CommandSpec, Family, Need, Route, Switch, ValueOption};
 use crate::error::{Error, one_line};
-use crate::table::COMMANDS;
+use crate::table::{COMMANDS, SHARED_OPTIONS};
 
 /// How long a call may take without `--timeout`: longer than any command takes, shorter than a
 /// person's or a script's patience.
@@ -142,8 +142,16 @@ fn parser() -> Command {
     for switch in Switch::ALL {
         command = command.arg(switch_arg(switch).global(true));
     }
+    for option in SHARED_OPTIONS {
+        let arg = value_arg(option).global(true);
+        command = command.arg(match option.need {
+            Need::Required => arg,
+            Need::Optional => arg.default_missing_value(""),
+        });
+    }
     for row in COMMANDS.iter().filter(|row| row.route != Route::Verbatim) {
-        let options = row.options.iter().map(value_arg);
+        let own = row.options.iter().filter(|option| !SHARED_OPTIONS.contains(option));
+        let options = own.map(value_arg);
         command = command.subcommand(Command::new(row.name).args(options).arg(words_arg()));
     }
     command
@@ -164,6 +172,7 @@ fn option_arg(option: &GlobalOption) -> Arg {
     let arg = match option.long {
         "help" => arg.short('h'),
         "version" => arg.short('V'),
+        "timeout" => arg.short('t'),
         _ => arg,
     };
     let Some(value_name) = option.value else { return arg.action(ArgAction::SetTrue) };
@@ -175,14 +184,19 @@ fn option_arg(option: &GlobalOption) -> Arg {
 }
 
 fn switch_arg(switch: Switch) -> Arg {
-    Arg::new(switch.long()).long(switch.long()).help(switch.help()).action(ArgAction::SetTrue)
+    let arg = Arg::new(switch.long()).long(switch.long()).help(switch.help());
+    switch.short().into_iter().fold(arg, Arg::short).action(ArgAction::SetTrue)
 }
 
 fn value_arg(option: &ValueOption) -> Arg {
     let arg = Arg::new(option.long).long(option.long).help(option.help);
     let arg = option.short.into_iter().fold(arg, Arg::short);
     let hint = if option.value == "FILE" { ValueHint::FilePath } else { ValueHint::Other };
-    arg.action(ArgAction::Set).value_name(option.value).value_hint(hint)
+    let arg = arg.value_name(option.value).value_hint(hint);
+    match option.need {
+        Need::Required => arg.action(ArgAction::Set),
+        Need::Optional => arg.action(ArgAction::Append).num_args(0..=1).require_equals(true),
+    }
 }
 
 fn words_arg() -> Arg {
@@ -206,7 +220,9 @@ fn read_part(matches: &ArgMatches) -> Part {
     let (mut words, mut options) = (Vec::new(), Vec::new());
     if let Some((word, sub)) = matches.subcommand() {
         words.push(word.to_owned());
-        for option in CommandSpec::find(word).map_or(&[][..], |row| row.options) {
+        let own = CommandSpec::find(word).map_or(&[][..], |row| row.options);
+        let own = own.iter().filter(|option| !SHARED_OPTIONS.contains(option));
+        for option in own {
             let value = sub.get_one::<String>(option.long);
             options.extend(value.map(|value| (option.long, value.clone())));
         }
@@ -218,7 +234,21 @@ fn read_part(matches: &ArgMatches) -> Part {
         };
         words.extend(sub.get_many::<String>(id).into_iter().flatten().cloned());
     }
+    options.extend(shared_options(matches));
     Part { switches: switches.collect(), options, words }
+}
+
+/// In the order in which they were given, which counts for sorting.
+fn shared_options(matches: &ArgMatches) -> Vec<(&'static str, String)> {
+    let mut found: Vec<(usize, &'static str, String)> = Vec::new();
+    for option in SHARED_OPTIONS {
+        let places = matches.indices_of(option.long).into_iter().flatten();
+        let values = matches.get_many::<String>(option.long).into_iter().flatten();
+        let pairs = places.zip(values).map(|(at, value)| (at, option.long, value.clone()));
+        found.extend(pairs);
+    }
+    found.sort();
+    found.into_iter().map(|(_, name, value)| (name, value)).collect()
 }
 
 fn append_verbatim(words: &mut Vec<String>, rest: &[OsString]) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! What a command of `ofctl` is, how it is found by name, and which name was probably meant.
 
+use crate::of::Task;
 use crate::table::COMMANDS;
 
 /// One row of the command table.
@@ -35,6 +36,8 @@ pub struct CommandSpec {
 pub enum Family {
     /// Bridges, ports and settings: kept in the configuration.
     Configuration,
+    /// Flows, groups and meters: OpenFlow.
+    Flows,
     /// Inspection of the running daemon.
     Inspection,
     /// Traffic as it passes.
@@ -47,14 +50,20 @@ pub enum Family {
 
 impl Family {
     /// The groups that help shows, in its order.
-    pub const SHOWN: [Family; 4] =
-        [Family::Configuration, Family::Inspection, Family::Watching, Family::Program];
+    pub const SHOWN: [Family; 5] = [
+        Family::Configuration,
+        Family::Flows,
+        Family::Inspection,
+        Family::Watching,
+        Family::Program,
+    ];
 
     /// The heading in help and in the man page.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
             Family::Configuration => "Bridges and ports (kept in the configuration)",
+            Family::Flows => "Flows, groups and meters (OpenFlow, words of ovs-ofctl)",
             Family::Inspection => "Inspection (words of ovs-appctl)",
             Family::Watching => "Watching",
             Family::Program => "This program",
@@ -76,6 +85,8 @@ pub enum Route {
     Capture,
     /// `vswitch/show`, again and again.
     Top,
+    /// OpenFlow, on the socket of a bridge.
+    OpenFlow(Task),
     /// Answered here, without a daemon.
     Local,
 }
@@ -89,17 +100,29 @@ pub struct ValueOption {
     pub short: Option<char>,
     /// What its value is called.
     pub value: &'static str,
+    /// Whether the value may be left out; then it stands behind `=`.
+    pub need: Need,
     /// One line, without a full stop.
     pub help: &'static str,
+}
+
+/// Whether an option's value may be left out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// It may not: `-w FILE`.
+    Required,
+    /// It may: `--sort`, `--sort=FIELD`.
+    Optional,
 }
 
 impl ValueOption {
     /// As usage shows it: `-w FILE`.
     #[must_use]
     pub fn usage(&self) -> String {
-        match self.short {
-            Some(short) => format!("-{short} {}", self.value),
-            None => format!("--{} {}", self.long, self.value),
+        match (self.short, self.need) {
+            (_, Need::Optional) => format!("--{}[={}]", self.long, self.value),
+            (Some(short), Need::Required) => format!("-{short} {}", self.value),
+            (None, Need::Required) => format!("--{} {}", self.long, self.value),
         }
     }
 
@@ -107,29 +130,80 @@ impl ValueOption {
     #[must_use]
     pub fn signature(&self) -> String {
         let short = self.short.map(|short| format!("-{short}, ")).unwrap_or_default();
-        format!("{short}--{} {}", self.long, self.value)
+        match self.need {
+            Need::Required => format!("{short}--{} {}", self.long, self.value),
+            Need::Optional => format!("{short}--{}[={}]", self.long, self.value),
+        }
     }
 }
 
-/// A switch of a command, as `ovs-vsctl` has them.
+/// A switch of a command, as `ovs-vsctl` and `ovs-ofctl` have them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Switch {
-    /// What is to be added may be there already.
-    MayExist,
+    /// All or nothing.
+    Bundle,
     /// What is to be removed or read may be missing.
     IfExists,
+    /// A group that is to be changed may be missing.
+    MayCreate,
+    /// What is to be added may be there already.
+    MayExist,
+    /// Packets byte by byte.
+    More,
+    /// Names of ports.
+    Names,
+    /// Numbers of ports.
+    NoNames,
+    /// Not what was counted.
+    NoStats,
+    /// Flows that are there are added anew.
+    Readd,
+    /// Only the flow with this match and priority.
+    Strict,
+    /// The time before each message.
+    Timestamp,
 }
 
 impl Switch {
-    /// Every switch.
-    pub const ALL: [Switch; 2] = [Switch::IfExists, Switch::MayExist];
+    /// Every switch, by name.
+    pub const ALL: [Switch; 11] = [
+        Switch::Bundle,
+        Switch::IfExists,
+        Switch::MayCreate,
+        Switch::MayExist,
+        Switch::More,
+        Switch::Names,
+        Switch::NoNames,
+        Switch::NoStats,
+        Switch::Readd,
+        Switch::Strict,
+        Switch::Timestamp,
+    ];
 
     /// The name without dashes.
     #[must_use]
     pub const fn long(self) -> &'static str {
         match self {
-            Switch::MayExist => "may-exist",
+            Switch::Bundle => "bundle",
             Switch::IfExists => "if-exists",
+            Switch::MayCreate => "may-create",
+            Switch::MayExist => "may-exist",
+            Switch::More => "more",
+            Switch::Names => "names",
+            Switch::NoNames => "no-names",
+            Switch::NoStats => "no-stats",
+            Switch::Readd => "readd",
+            Switch::Strict => "strict",
+            Switch::Timestamp => "timestamp",
+        }
+    }
+
+    /// The letter, if it has one.
+    #[must_use]
+    pub const fn short(self) -> Option<char> {
+        match self {
+            Switch::More => Some('m'),
+            _ => None,
         }
     }
 
@@ -137,8 +211,17 @@ impl Switch {
     #[must_use]
     pub const fn help(self) -> &'static str {
         match self {
-            Switch::MayExist => "Do nothing if it is there already",
+            Switch::Bundle => "Do all of it, or nothing",
             Switch::IfExists => "Do nothing if it is not there",
+            Switch::MayCreate => "Add the group if it is not there",
+            Switch::MayExist => "Do nothing if it is there already",
+            Switch::More => "Show packets byte by byte too",
+            Switch::Names => "Show ports by name; default on a terminal",
+            Switch::NoNames => "Show ports by number, and take no names",
+            Switch::NoStats => "Leave out what was counted",
+            Switch::Readd => "Add flows that are there anew, which resets their counters",
+            Switch::Strict => "Mean the one flow with this match and priority",
+            Switch::Timestamp => "Put the time before each message",
         }
     }
 }

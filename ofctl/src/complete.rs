@@ -6,7 +6,7 @@ use std::path::Path;
 use clap_complete::Shell;
 
 use crate::cli;
-use crate::command::{CommandSpec, Family};
+use crate::command::{CommandSpec, Family, Need};
 use crate::error::Error;
 use crate::table::COMMANDS;
 
@@ -56,6 +56,7 @@ pub fn bash() -> Vec<u8> {
 /// The words that a value follows: ` | -w | --write`.
 fn value_words() -> String {
     let options = COMMANDS.iter().flat_map(|command| command.options);
+    let options = options.filter(|option| option.need == Need::Required);
     let words = options.flat_map(|option| {
         let short = option.short.map(|short| format!(" | -{short}"));
         [short, Some(format!(" | --{}", option.long))]
@@ -128,7 +129,7 @@ _ofctl_names() {
         word=${COMP_WORDS[i]}
         case $word in
         --) command= place=0 is_first= ;;
-        --rundir | --timeout@VALUES@)
+        --rundir | --timeout | -t@VALUES@)
             [[ ${COMP_WORDS[i + 1]} == "=" ]] && ((i++))
             ((i++))
             [[ $word == --rundir && $i -lt $COMP_CWORD ]] && ask=(--rundir "${COMP_WORDS[i]}")

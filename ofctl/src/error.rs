@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::of::connection::ConnectionError;
 use crate::rpc::RpcError;
 
 /// Why a call failed. `Display` is one line, without the program's name and without a full stop.
@@ -16,6 +17,12 @@ pub enum Error {
     /// No daemon answered, or not as a daemon does.
     #[error(transparent)]
     Rpc(#[from] RpcError),
+    /// No switch answered, or not as a switch does.
+    #[error(transparent)]
+    OpenFlow(#[from] ConnectionError),
+    /// `diff-flows` found differences, and has printed them.
+    #[error("the flows differ")]
+    Differ,
     /// Standard output could not be written. What the daemon did is done.
     #[error("cannot write standard output: {0}")]
     Output(#[source] io::Error),
@@ -44,9 +51,16 @@ impl Error {
             | Error::Output(_)
             | Error::Signals { .. }
             | Error::Generate { .. } => 1,
-            Error::Usage(_) => 2,
-            Error::Rpc(_) => 3,
+            // As ovs-ofctl has it for flows that differ.
+            Error::Usage(_) | Error::Differ => 2,
+            Error::Rpc(_) | Error::OpenFlow(_) => 3,
         }
+    }
+
+    /// Whether everything is said already, and the exit code is all that is left.
+    #[must_use]
+    pub const fn is_said(&self) -> bool {
+        matches!(self, Error::Differ)
     }
 
     /// Whether the reader of standard output has gone, which is no failure (`ofctl … | head`).

@@ -36,7 +36,10 @@ pub fn of_command(command: &CommandSpec) -> String {
     }
     if !command.switches.is_empty() {
         let switches = command.switches.iter();
-        let rows = switches.map(|switch| (format!("--{}", switch.long()), switch.help()));
+        let rows = switches.map(|switch| {
+            let short = switch.short().map(|short| format!("-{short}, ")).unwrap_or_default();
+            (format!("{short}--{}", switch.long()), switch.help())
+        });
         section(&mut text, "Options", rows);
     }
     if !command.options.is_empty() {

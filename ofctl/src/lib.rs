@@ -10,6 +10,7 @@
 //!  argv ─► cli (clap, built from the table) ─► plan (names, counts, transaction) ─► run
 //!                                                                                   │
 //!  help, man page, completions ◄─ table        stdout ◄─ text ◄─ rpc ◄─► vswitchd.ctl
+//!                                                            ◄─ of  ◄─► BRIDGE.mgmt
 //! ```
 //!
 //! The program knows command *shapes*; the daemon alone knows which bridges, ports, keys and
@@ -17,8 +18,8 @@
 //!
 //! # References
 //!
-//! The words are those of `ovs-vsctl` and `ovs-appctl`; the socket speaks JSON-RPC 1.0 as Open
-//! vSwitch's `unixctl` does.
+//! The words are those of `ovs-vsctl`, `ovs-ofctl` and `ovs-appctl`; `vswitchd.ctl` speaks JSON-RPC
+//! 1.0 as Open vSwitch's `unixctl` does, a bridge's socket speaks OpenFlow.
 
 #![forbid(unsafe_code)]
 
@@ -29,6 +30,7 @@ pub mod complete;
 pub mod error;
 pub mod help;
 pub mod man;
+pub mod of;
 pub mod plan;
 pub mod rpc;
 pub mod run;

@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // The reader has gone (`ofctl … | head`): nobody is left to tell.
         Err(error) if error.is_closed_output() => ExitCode::SUCCESS,
+        Err(error) if error.is_said() => ExitCode::from(error.exit_code()),
         Err(error) => {
             // A closed stderr changes nothing: the exit code says it all.
             drop(writeln!(io::stderr(), "ofctl: {error}"));

@@ -10,6 +10,7 @@ use crate::cli;
 use crate::command::{CommandSpec, Family};
 use crate::complete::write_file;
 use crate::error::Error;
+use crate::table::SHARED_OPTIONS;
 
 /// Writes `ofctl.1` into a folder, made if missing.
 ///
@@ -45,6 +46,9 @@ pub fn render(out: &mut dyn io::Write) -> io::Result<()> {
     page.control("SH", ["COMMANDS"]);
     for family in Family::SHOWN {
         page.control("SS", [family.title()]);
+        if family == Family::Flows {
+            paragraphs(&mut page, &flow_options());
+        }
         CommandSpec::of_family(family).for_each(|command| entry(&mut page, command));
     }
     for (title, text) in SECTIONS {
@@ -62,19 +66,32 @@ fn entry(page: &mut Roff, command: &CommandSpec) {
     }
     line.push(bold(command.name));
     line.push(roman(format!(" {}", command.args)));
-    for option in command.options {
+    let own = || command.options.iter().filter(|option| !SHARED_OPTIONS.contains(option));
+    for option in own() {
         line.push(roman(format!(" [{}]", option.usage())));
     }
     page.text(line);
     page.text([roman(format!("{}.", command.help))]);
-    let options = command.options.iter();
-    let options = options.map(|option| format!("  {}: {}.\n", option.signature(), option.help));
+    let options = own().map(|option| format!("  {}: {}.\n", option.signature(), option.help));
     let text: String = options.collect::<String>() + command.long_help;
     if !text.is_empty() {
         page.control("RS", []);
         paragraphs(page, &text);
         page.control("RE", []);
     }
+}
+
+/// What is said once for the whole family.
+fn flow_options() -> String {
+    let mut text = String::from(
+        "BR is a bridge, whose socket is in the rundir, or unix:PATH, or tcp:HOST[:PORT].
+Options that all of these commands take, and of dump-flows:
+",
+    );
+    for option in SHARED_OPTIONS {
+        text.push_str(&format!("  {}: {}.\n", option.signature(), option.help));
+    }
+    text
 }
 
 /// Lines as a paragraph; those that start with two blanks as they stand.
@@ -98,7 +115,8 @@ fn paragraphs(page: &mut Roff, text: &str) {
 
 const DESCRIPTION: &str = "\
 ofctl configures and inspects a running vswitchd(8) by its control socket.
-Its words, their order and their output are those of ovs-vsctl(8) and ovs-appctl(8).
+Its words, their order and their output are those of ovs-vsctl(8), ovs-ofctl(8) and
+ovs-appctl(8).
 
 Commands on bridges and ports that are separated by -- are one transaction: all are done,
 or none. What they change is on disk before ofctl returns.
@@ -111,7 +129,7 @@ const SECTIONS: &[(&str, &str)] = &[
         "EXIT STATUS",
         "  0  Done.
   1  Refused by the switch: nothing was changed. Or standard output could not be written.
-  2  Wrong usage: nothing was sent.
+  2  Wrong usage: nothing was sent. Of diff-flows: the flows differ.
   3  No daemon there, or one that does not answer in time or as it should.
 
 An error is one line on standard error.",
@@ -121,16 +139,25 @@ An error is one line on standard error.",
         "\
 VSWITCH_RUNDIR names the folder of the daemon's sockets, unless --rundir does.",
     ),
-    ("FILES", "  /run/vswitch/vswitchd.ctl  the control socket"),
+    (
+        "FILES",
+        "  /run/vswitch/vswitchd.ctl  the control socket
+  /run/vswitch/BR.mgmt       the OpenFlow socket of a bridge",
+    ),
     (
         "EXAMPLES",
         "  ofctl add-br br0 -- add-port br0 eth1 -- add-port br0 eth2 tag=10
   ofctl -- --if-exists del-br br0 -- add-br br0 fail_mode=secure
   ofctl set port eth2 vlan_mode=trunk trunks=10,20,30-40
   ofctl --json show br0
-  ofctl fdb/show br0",
+  ofctl fdb/show br0
+  ofctl add-flow br0 tcp,tp_dst=80,actions=output:2
+  ofctl dump-flows br0 table=0",
     ),
-    ("SEE ALSO", "vswitchd(8), ovs-vsctl(8), ovs-appctl(8)"),
+    (
+        "SEE ALSO",
+        "vswitchd(8), ovs-vsctl(8), ovs-ofctl(8), ovs-appctl(8), ovs-fields(7), ovs-actions(7)",
+    ),
 ];
 
 #[cfg(test)]

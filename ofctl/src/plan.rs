@@ -5,6 +5,8 @@ use crate::capture::CaptureArgs;
 use crate::cli::{Part, is_verbatim};
 use crate::command::{CommandSpec, Family, Route, suggest};
 use crate::error::Error;
+use crate::of::Task;
+use crate::of::options::Options;
 use crate::top::TopArgs;
 
 /// What a call asks for.
@@ -26,6 +28,15 @@ pub enum Plan {
     Capture(CaptureArgs),
     /// What passes each port per second.
     Top(TopArgs),
+    /// OpenFlow with a bridge.
+    OpenFlow {
+        /// What to do.
+        task: Task,
+        /// The arguments.
+        args: Vec<String>,
+        /// The options.
+        options: Options,
+    },
     /// Help on all commands, or on one.
     Help(Option<&'static CommandSpec>),
     /// Write generated files.
@@ -94,6 +105,9 @@ fn plan_one(part: &Part) -> Result<Plan, Error> {
         && is_verbatim(method)
     {
         check_switches(part, method, &[])?;
+        if let Some((name, _)) = part.options.first() {
+            return Err(Error::Usage(format!("{method} does not take --{name}")));
+        }
         return Ok(Plan::Verbatim { method: method.clone(), params: params.to_vec() });
     }
     let command = check(part)?;
@@ -105,6 +119,9 @@ fn plan_one(part: &Part) -> Result<Plan, Error> {
             Ok(Plan::Transact(words))
         }
         Route::Show => Ok(Plan::Show(args.first().cloned())),
+        Route::OpenFlow(task) => {
+            Ok(Plan::OpenFlow { task, args: args.to_vec(), options: Options::of(part)? })
+        }
         Route::Capture => Ok(Plan::Capture(CaptureArgs::of(part))),
         Route::Top => Ok(Plan::Top(TopArgs::of(part)?)),
         Route::Verbatim | Route::Local => plan_local(command, args),
@@ -141,6 +158,7 @@ fn check(part: &Part) -> Result<&'static CommandSpec, Error> {
     }
     let command = find(word)?;
     check_switches(part, word, command.switches)?;
+    check_options(part, command)?;
     match command.count_error(args.len()) {
         Some(text) => Err(Error::Usage(text)),
         None => Ok(command),
@@ -154,6 +172,14 @@ fn check_switches(
 ) -> Result<(), Error> {
     match part.switches.iter().find(|switch| !allowed.contains(switch)) {
         Some(switch) => Err(Error::Usage(format!("{word} does not take --{}", switch.long()))),
+        None => Ok(()),
+    }
+}
+
+fn check_options(part: &Part, command: &CommandSpec) -> Result<(), Error> {
+    let takes = |name: &str| command.options.iter().any(|option| option.long == name);
+    match part.options.iter().find(|(name, _)| !takes(name)) {
+        Some((name, _)) => Err(Error::Usage(format!("{} does not take --{name}", command.name))),
         None => Ok(()),
     }
 }

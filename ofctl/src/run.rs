@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::cli::{self, DEFAULT_TIMEOUT, Globals};
 use crate::error::Error;
+use crate::of::{self, Context, Task};
 use crate::plan::{self, Generated, Plan};
 use crate::rpc::{Client, Limits, Reply};
 use crate::{capture, complete, help, man, top};
@@ -71,6 +72,16 @@ pub fn run(
             let form = if globals.is_json { capture::Form::Json } else { capture::Form::Text };
             capture::run(|| socket.connect(), &args, form, out)
         }
+        Plan::OpenFlow { task, args, options } => {
+            let context = Context {
+                rundir: socket.rundir(),
+                timeout: openflow_timeout(task, &globals),
+                is_json: globals.is_json,
+                is_terminal: std::io::stdout().is_terminal(),
+                options,
+            };
+            of::run(task, &args, &context, out)
+        }
         Plan::Top(args) => {
             let form = match globals.is_json {
                 true => top::Form::Json,
@@ -112,6 +123,10 @@ impl Socket {
         }
     }
 
+    fn rundir(&self) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new(DEFAULT_RUNDIR)).to_owned()
+    }
+
     fn connect(&self) -> Result<Client, Error> {
         Ok(Client::connect(&self.path, self.limits)?)
     }
@@ -119,6 +134,17 @@ impl Socket {
     fn format(&self) -> String {
         if self.is_json { "--format=json" } else { "--format=text" }.to_owned()
     }
+}
+
+/// Who watches waits for ever unless told otherwise; who commands does not.
+fn openflow_timeout(task: Task, globals: &Globals) -> Option<std::time::Duration> {
+    let default = if matches!(task, Task::Monitor | Task::Snoop) {
+        std::time::Duration::ZERO
+    } else {
+        DEFAULT_TIMEOUT
+    };
+    let timeout = globals.timeout.unwrap_or(default);
+    (!timeout.is_zero()).then_some(timeout)
 }
 
 fn done(reply: Reply) -> Result<Value, Error> {

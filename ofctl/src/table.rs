@@ -3,7 +3,11 @@
 //! Help, man page, completions, argument counts and the documentation test read it. To add a
 //! command, add a row here (sorted by name within its family) and a line in `docs/ofctl.md`.
 
-use crate::command::{CommandSpec, Family, Route, Switch, ValueOption};
+mod flows;
+
+use crate::command::{CommandSpec, Family, Need, Route, Switch, ValueOption};
+
+pub use flows::SHARED_OPTIONS;
 
 /// A row of the bridge and port family: a part of a transaction.
 const CONFIGURATION: CommandSpec = CommandSpec {
@@ -43,7 +47,7 @@ const fn option(
     value: &'static str,
     help: &'static str,
 ) -> ValueOption {
-    ValueOption { long, short, value, help }
+    ValueOption { long, short, value, need: Need::Required, help }
 }
 
 /// A row that needs no daemon.
@@ -51,7 +55,26 @@ const PROGRAM: CommandSpec =
     CommandSpec { family: Family::Program, route: Route::Local, ..CONFIGURATION };
 
 /// Every command, sorted by name within its family.
-pub const COMMANDS: &[CommandSpec] = &[
+pub const COMMANDS: &[CommandSpec] = &ALL;
+
+const ALL: [CommandSpec; CONFIGURATIONS.len() + flows::COMMANDS.len() + OTHERS.len()] = {
+    let mut all = [CONFIGURATION; CONFIGURATIONS.len() + flows::COMMANDS.len() + OTHERS.len()];
+    let mut at = 0;
+    while at < all.len() {
+        let (first, second) = (CONFIGURATIONS.len(), CONFIGURATIONS.len() + flows::COMMANDS.len());
+        all[at] = if at < first {
+            CONFIGURATIONS[at]
+        } else if at < second {
+            flows::COMMANDS[at - first]
+        } else {
+            OTHERS[at - second]
+        };
+        at += 1;
+    }
+    all
+};
+
+const CONFIGURATIONS: &[CommandSpec] = &[
     CommandSpec {
         name: "add-br",
         args: "BR [KEY=VALUE...]",
@@ -226,6 +249,9 @@ The daemon knows the rest, and says what is allowed.",
         route: Route::Show,
         ..CONFIGURATION
     },
+];
+
+const OTHERS: &[CommandSpec] = &[
     CommandSpec {
         name: "coverage/show",
         help: "Print how often rare things happened",

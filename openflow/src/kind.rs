@@ -180,6 +180,9 @@ rows! {
     FlowMonitor "FLOW_MONITOR" Stats V14 V15 16;
     FlowStats "FLOW" NiciraStats V10 V10 0;
     AggregateStats "AGGREGATE" NiciraStats V10 V10 1;
+    GroupStats "GROUP" NiciraStats V10 V10 7;
+    GroupDesc "GROUP_DESC" NiciraStats V10 V10 8;
+    GroupFeatures "GROUP_FEATURES" NiciraStats V10 V10 9;
     FlowMonitor "FLOW_MONITOR" NiciraStats V10 V13 2;
 
     RoleRequest "ROLE_REQUEST" Nicira V10 V11 10;

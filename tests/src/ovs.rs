@@ -40,6 +40,12 @@ impl Ovs<'_> {
         ovs
     }
 
+    /// Where its sockets are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Runs one of its tools with its folders set.
     #[must_use]
     pub fn run(&self, words: &[&str]) -> Outcome {

@@ -255,7 +255,7 @@ pub enum RemovedReason {
 }
 
 impl RemovedReason {
-    const ALL: [RemovedReason; 6] = [
+    pub(crate) const ALL: [RemovedReason; 6] = [
         RemovedReason::IdleTimeout,
         RemovedReason::HardTimeout,
         RemovedReason::Delete,

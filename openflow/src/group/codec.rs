@@ -36,7 +36,10 @@ enum Layout {
 
 const fn layout(version: Version, form: Form) -> Layout {
     match (version, form) {
-        (Version::V15, _) | (_, Form::Nicira | Form::NiciraStats) => Layout::Properties,
+        // OpenFlow 1.0 has groups in Nicira's form only.
+        (Version::V10 | Version::V15, _) | (_, Form::Nicira | Form::NiciraStats) => {
+            Layout::Properties
+        }
         _ => Layout::Plain,
     }
 }

@@ -114,7 +114,10 @@ impl StatsRequest {
             }
             Kind::QueueStats => StatsRequest::Queue(QueueRequest::decode(version, r)?),
             Kind::GroupStats => StatsRequest::Group(padded(r)?),
-            Kind::GroupDesc => StatsRequest::GroupDesc(if v15 { padded(r)? } else { GROUP_ALL }),
+            Kind::GroupDesc => {
+                let one = v15 || version == Version::V10;
+                StatsRequest::GroupDesc(if one { padded(r)? } else { GROUP_ALL })
+            }
             Kind::GroupFeatures => StatsRequest::GroupFeatures,
             Kind::MeterStats => StatsRequest::Meter(MeterId(padded(r)?)),
             Kind::MeterConfig => StatsRequest::MeterConfig(MeterId(padded(r)?)),
@@ -146,7 +149,7 @@ impl StatsRequest {
             }
             StatsRequest::Port(port) => put(port.to_wide()),
             StatsRequest::Group(group) => put(*group),
-            StatsRequest::GroupDesc(group) if v15 => put(*group),
+            StatsRequest::GroupDesc(group) if v15 || version == Version::V10 => put(*group),
             StatsRequest::Meter(meter) | StatsRequest::MeterConfig(meter) => put(meter.0),
             StatsRequest::PortDesc(port) if v15 => put(port.to_wide()),
             StatsRequest::Flow(request) | StatsRequest::Aggregate(request) => {

@@ -5,6 +5,7 @@ use core::fmt::Write;
 use packet::flow::{FieldId, Subfield};
 
 use super::TextError;
+use super::names::{Names, Style};
 use super::scan::{Item, Piece};
 use super::value::{self, hex, parse_subfield, subfield_text};
 use crate::action::{Learn, LearnDst, LearnFlags, LearnSpec, LearnSrc, LearnValue, OfAction};
@@ -28,7 +29,7 @@ fn setting(learn: &mut Learn, item: &Item<'_>) -> Result<bool, TextError> {
     let need = || item.need(ARGUMENT);
     let seconds = || need()?.u16("seconds, from 0 to 65535");
     match item.key.text {
-        "table" => learn.table = need()?.u8("a table, from 0 to 254")?,
+        "table" => learn.table = need()?.table()?,
         "priority" => learn.priority = need()?.u16("a priority, from 0 to 65535")?,
         "idle_timeout" => learn.idle_s = seconds()?,
         "hard_timeout" => learn.hard_s = seconds()?,
@@ -96,8 +97,8 @@ fn source(from: Piece<'_>, dst: Subfield) -> Result<LearnSrc, TextError> {
     Ok(LearnSrc::Value(LearnValue::new(bits, dst.n_bits)))
 }
 
-pub(super) fn text(learn: &Learn) -> String {
-    let mut text = format!("learn(table={}", learn.table);
+pub(super) fn text(style: Style<'_>, learn: &Learn) -> String {
+    let mut text = format!("learn(table={}", style.table(learn.table));
     for (name, seconds) in [
         ("idle_timeout", learn.idle_s),
         ("hard_timeout", learn.hard_s),
@@ -126,13 +127,13 @@ pub(super) fn text(learn: &Learn) -> String {
         let _ = write!(text, ",result_dst={}", subfield_text(dst));
     }
     for spec in &learn.specs {
-        let _ = write!(text, ",{}", spec_text(spec));
+        let _ = write!(text, ",{}", spec_text(style.names, spec));
     }
     text.push(')');
     text
 }
 
-fn spec_text(spec: &LearnSpec) -> String {
+fn spec_text(names: &Names, spec: &LearnSpec) -> String {
     match (&spec.src, spec.dst) {
         (LearnSrc::Field(src), LearnDst::Match(dst)) if *src == dst => subfield_text(dst),
         (LearnSrc::Field(src), LearnDst::Match(dst)) => {
@@ -141,7 +142,7 @@ fn spec_text(spec: &LearnSpec) -> String {
         (LearnSrc::Value(bits), LearnDst::Match(dst)) => {
             let whole = dst == Subfield::whole(dst.field) && !dst.field.info().is_option();
             match bits.number().filter(|_| whole) {
-                Some(bits) => named(dst.field, bits),
+                Some(bits) => named(names, dst.field, bits),
                 None => format!("{}={}", subfield_text(dst), value_text(bits)),
             }
         }
@@ -156,8 +157,8 @@ fn spec_text(spec: &LearnSpec) -> String {
     }
 }
 
-fn named(field: FieldId, bits: u128) -> String {
-    format!("{}={}", field.info().name, value::text(field, bits, field.info().ones()))
+fn named(names: &Names, field: FieldId, bits: u128) -> String {
+    format!("{}={}", field.info().name, value::text(names, field, bits, field.info().ones()))
 }
 
 fn value_text(bits: &LearnValue) -> String {

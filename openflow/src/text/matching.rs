@@ -5,9 +5,11 @@ use core::fmt::Write;
 use packet::flow::{FieldId, FlowMatch};
 use packet::vlan::TAG_PRESENT;
 
+use super::names::{Names, Style};
 use super::scan::{Item, Piece};
 use super::{TextError, value};
 use crate::flow::DEFAULT_PRIORITY;
+use crate::version::Version;
 
 /// Words that stand for an EtherType, and a protocol above it.
 const PROTOCOLS: &[(&str, u16, Option<u8>)] = &[
@@ -36,8 +38,12 @@ const FIELD: &str = "a field, as ovs-fields(7) names it, or a protocol such as i
 /// # Errors
 /// Where it cannot be read, and what was expected.
 pub fn parse_match(text: &str) -> Result<FlowMatch, TextError> {
+    parse(Piece::whole(text))
+}
+
+pub(super) fn parse(text: Piece<'_>) -> Result<FlowMatch, TextError> {
     let mut matching = FlowMatch::ANY;
-    let items = Piece::whole(text).items()?;
+    let items = text.items()?;
     apply(&mut matching, &items)?;
     Ok(matching)
 }
@@ -201,31 +207,50 @@ const LAST: &[FieldId] = {
 #[must_use]
 pub fn match_text(matching: &FlowMatch, priority: u16) -> String {
     let mut text = String::new();
+    put(&mut text, Version::V10.into(), matching, priority);
+    text
+}
+
+/// Like [`match_text`], in a style.
+#[must_use]
+pub fn match_text_in<'a>(
+    style: impl Into<Style<'a>>,
+    matching: &FlowMatch,
+    priority: u16,
+) -> String {
+    let mut text = String::new();
+    put(&mut text, style.into(), matching, priority);
+    text
+}
+
+/// Like [`match_text`], behind a text, in a style.
+pub(super) fn put(text: &mut String, style: Style<'_>, matching: &FlowMatch, priority: u16) {
+    let start = text.len();
+    let names = style.names;
     if priority != DEFAULT_PRIORITY {
         let _ = write!(text, "priority={priority},");
     }
-    put_all(&mut text, matching, FIRST);
+    put_all(text, names, matching, FIRST);
     let word = word(matching);
     if let Some((name, ..)) = word {
         let _ = write!(text, "{name},");
     }
     let registers: Vec<FieldId> = (0..16).filter_map(FieldId::reg).collect();
-    put_all(&mut text, matching, &registers);
-    put_all(&mut text, matching, TUNNEL);
-    put_vlan(&mut text, matching);
-    put_all(&mut text, matching, &[FieldId::EthSrc, FieldId::EthDst]);
+    put_all(text, names, matching, &registers);
+    put_all(text, names, matching, TUNNEL);
+    put_vlan(text, matching);
+    put_all(text, names, matching, &[FieldId::EthSrc, FieldId::EthDst]);
     if word.is_none() && matching.mask().is_exact(FieldId::EthType) {
         let _ = write!(text, "dl_type=0x{:04x},", matching.key().get(FieldId::EthType));
     }
-    put_all(&mut text, matching, ADDRESSES);
+    put_all(text, names, matching, ADDRESSES);
     if word.is_none_or(|(_, _, proto)| proto.is_none()) {
-        put_all(&mut text, matching, &[FieldId::IpProto, FieldId::ArpOp]);
+        put_all(text, names, matching, &[FieldId::IpProto, FieldId::ArpOp]);
     }
-    put_all(&mut text, matching, LAST);
-    if text.ends_with(',') {
+    put_all(text, names, matching, LAST);
+    if text.len() > start && text.ends_with(',') {
         text.pop();
     }
-    text
 }
 
 /// The word for EtherType and protocol.
@@ -242,7 +267,7 @@ fn word(matching: &FlowMatch) -> Option<(&'static str, u16, Option<u8>)> {
     known.copied().max_by_key(|(name, _, above)| (above.is_some(), !matches!(*name, "ip4" | "ip6")))
 }
 
-fn put_all(text: &mut String, matching: &FlowMatch, fields: &[FieldId]) {
+fn put_all(text: &mut String, names: &Names, matching: &FlowMatch, fields: &[FieldId]) {
     for field in fields {
         let mask = matching.mask().get(*field);
         if mask == 0 || !matching.allows(*field) {
@@ -258,7 +283,7 @@ fn put_all(text: &mut String, matching: &FlowMatch, fields: &[FieldId]) {
                 write!(text, "ipv6_label=0x{bits:05x},")
             }
             FieldId::Ipv6Label => write!(text, "ipv6_label=0x{bits:05x}/0x{mask:05x},"),
-            _ => write!(text, "{}={},", name(*field), value::text(*field, bits, mask)),
+            _ => write!(text, "{}={},", name(*field), value::text(names, *field, bits, mask)),
         };
     }
 }

@@ -1,6 +1,7 @@
 //! Keys and values: `key`, `key=value`, `key:value`, `key(value)`, `key(value)->tail`.
 
 use super::TextError;
+use super::names::Names;
 
 /// A piece of a text, which knows where in the whole it stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -8,11 +9,23 @@ pub(super) struct Piece<'a> {
     pub text: &'a str,
     /// Bytes before it.
     pub at: usize,
+    /// What the switch calls its ports and tables.
+    pub names: &'a Names,
 }
 
 impl<'a> Piece<'a> {
     pub(super) const fn whole(text: &'a str) -> Piece<'a> {
-        Piece { text, at: 0 }
+        Piece { text, at: 0, names: Names::NONE }
+    }
+
+    /// A whole text in which names may stand.
+    pub(super) const fn named(text: &'a str, names: &'a Names) -> Piece<'a> {
+        Piece { text, at: 0, names }
+    }
+
+    /// The place behind all of it.
+    pub(super) fn end(self) -> Piece<'a> {
+        self.part(self.text.len(), self.text.len())
     }
 
     /// An error about it.
@@ -20,9 +33,9 @@ impl<'a> Piece<'a> {
         TextError { column: self.at + 1, found: self.text.to_owned(), expected }
     }
 
-    /// Some bytes of it.
-    fn part(self, from: usize, to: usize) -> Piece<'a> {
-        Piece { text: &self.text[from..to], at: self.at + from }
+    /// Some bytes of it; the bounds must be those of characters.
+    pub(super) fn part(self, from: usize, to: usize) -> Piece<'a> {
+        Piece { text: &self.text[from..to], at: self.at + from, ..self }
     }
 
     /// What stands before and behind the first `mark`.
@@ -52,6 +65,14 @@ impl<'a> Piece<'a> {
     pub(super) fn u8(self, expected: &'static str) -> Result<u8, TextError> {
         let number = self.number(u8::MAX.into(), expected)?;
         u8::try_from(number).map_err(|_| self.expected(expected))
+    }
+
+    /// A table, by number or name.
+    pub(super) fn table(self) -> Result<u8, TextError> {
+        match self.names.table(self.text) {
+            Some(table) => Ok(table),
+            None => self.u8("a table, from 0 to 254"),
+        }
     }
 
     /// A number of 16 bits.
@@ -96,8 +117,11 @@ fn is_gap(byte: u8) -> bool {
 /// Where the first item ends: at a gap outside brackets.
 fn item_end(piece: Piece<'_>) -> Result<usize, TextError> {
     let mut depth = 0_usize;
+    let mut quoted = false;
     for (at, byte) in piece.text.bytes().enumerate() {
         match byte {
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
             b'(' => depth += 1,
             b')' => depth = depth.checked_sub(1).ok_or(piece.expected("a ( before the )"))?,
             byte if depth == 0 && is_gap(byte) => return Ok(at),

@@ -8,12 +8,13 @@ use packet::flow::field::{Format, Maskable};
 use packet::flow::{FieldId, Subfield};
 
 use super::TextError;
+use super::names::{Names, PortName};
 use super::scan::Piece;
 use crate::port::OfPort;
 
-type Names = &'static [(u128, &'static str)];
+type Flags = &'static [(u128, &'static str)];
 
-const TCP_FLAGS: Names = &[
+const TCP_FLAGS: Flags = &[
     (0x001, "fin"),
     (0x002, "syn"),
     (0x004, "rst"),
@@ -27,7 +28,7 @@ const TCP_FLAGS: Names = &[
     (0x400, "[400]"),
     (0x800, "[800]"),
 ];
-const CT_STATES: Names = &[
+const CT_STATES: Flags = &[
     (0x01, "new"),
     (0x02, "est"),
     (0x04, "rel"),
@@ -37,7 +38,7 @@ const CT_STATES: Names = &[
     (0x40, "snat"),
     (0x80, "dnat"),
 ];
-const TUNNEL_FLAGS: Names = &[(1, "oam")];
+const TUNNEL_FLAGS: Flags = &[(1, "oam")];
 const FRAGS: [(&str, u128, u128); 5] =
     [("no", 0, 3), ("yes", 1, 1), ("first", 1, 3), ("later", 3, 3), ("not_later", 0, 2)];
 
@@ -48,7 +49,7 @@ const IPV6: &str = "an IPv6 address, with /LENGTH or /MASK for a network";
 const PORT: &str =
     "a port number from 0 to 65535, or LOCAL, IN_PORT, NORMAL, FLOOD, ALL, CONTROLLER, ANY";
 
-const fn names(format: Format) -> Names {
+const fn flag_names(format: Format) -> Flags {
     match format {
         Format::TcpFlags => TCP_FLAGS,
         Format::CtState => CT_STATES,
@@ -57,9 +58,9 @@ const fn names(format: Format) -> Names {
     }
 }
 
-/// A port, by number or reserved name.
+/// A port, by number, reserved name, or the switch's name for it.
 pub(super) fn parse_port(piece: Piece<'_>) -> Result<OfPort, TextError> {
-    match OfPort::from_name(piece.text) {
+    match OfPort::from_name(piece.text).or_else(|| piece.names.port(piece.text)) {
         Some(port) => Ok(port),
         None => {
             let wide = piece.u32(PORT)?;
@@ -85,7 +86,7 @@ pub(super) fn parse(field: FieldId, piece: Piece<'_>) -> Result<(u128, u128), Te
         Format::TcpFlags | Format::CtState | Format::TunnelFlags
             if !piece.text.starts_with(|c: char| c.is_ascii_digit()) =>
         {
-            return parse_flags(names(info.format), ones, piece);
+            return parse_flags(flag_names(info.format), ones, piece);
         }
         _ => piece.split_or_all("/"),
     };
@@ -137,7 +138,7 @@ fn parse_prefix(piece: Piece<'_>, width: u32) -> Result<Option<u128>, TextError>
 }
 
 /// `+syn-ack`: some are set and some are not; `syn|ack`: these and no other.
-fn parse_flags(names: Names, ones: u128, piece: Piece<'_>) -> Result<(u128, u128), TextError> {
+fn parse_flags(names: Flags, ones: u128, piece: Piece<'_>) -> Result<(u128, u128), TextError> {
     const EXPECTED: &str = "flags as in +syn-ack or syn|ack";
     let bit = |name: &str| {
         let found = names.iter().find(|(_, known)| *known == name);
@@ -167,7 +168,7 @@ fn parse_flags(names: Names, ones: u128, piece: Piece<'_>) -> Result<(u128, u128
 }
 
 /// Writes a value and its mask.
-pub(super) fn text(field: FieldId, value: u128, mask: u128) -> String {
+pub(super) fn text(names: &Names, field: FieldId, value: u128, mask: u128) -> String {
     let info = field.info();
     let exact = mask & info.ones() == info.ones();
     match info.format {
@@ -176,7 +177,11 @@ pub(super) fn text(field: FieldId, value: u128, mask: u128) -> String {
             known.map_or_else(|| format!("{value:#x}/{mask:#x}"), |(name, ..)| (*name).to_owned())
         }
         Format::TcpFlags | Format::CtState | Format::TunnelFlags => {
-            flags_text(names(info.format), value, mask, exact && field == FieldId::TcpFlags)
+            flags_text(flag_names(info.format), value, mask, exact && field == FieldId::TcpFlags)
+        }
+        Format::Port16 | Format::Port32 if exact => {
+            let port = OfPort(u16::try_from(value & 0xffff).unwrap_or(0));
+            PortName(names, port).to_string()
         }
         format if exact => plain_text(format, value),
         Format::Ipv4 | Format::Ipv6 => network_text(info.format, value, mask),
@@ -222,7 +227,7 @@ fn network_text(format: Format, value: u128, mask: u128) -> String {
     format!("{address}/{}", plain_text(format, mask))
 }
 
-fn flags_text(names: Names, value: u128, mask: u128, exact: bool) -> String {
+fn flags_text(names: Flags, value: u128, mask: u128, exact: bool) -> String {
     let mut text = String::new();
     for (bit, name) in names {
         if exact && value & bit != 0 {

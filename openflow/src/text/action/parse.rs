@@ -74,7 +74,7 @@ fn parse(item: &Item<'_>, depth: usize) -> Result<OfAction, TextError> {
             let mask = mask.map_or(Ok(u64::MAX), |mask| mask.u64("a mask of 64 bits"))?;
             OfAction::WriteMetadata { value: value.u64("a value of 64 bits")?, mask }
         }
-        "goto_table" => OfAction::GotoTable(need()?.u8("a table, from 0 to 254")?),
+        "goto_table" => OfAction::GotoTable(need()?.table()?),
         "ct" | "nat" | "ct_clear" => {
             return Err(item.key.expected("another action: connection tracking is not there yet"));
         }
@@ -279,7 +279,7 @@ fn resubmit(text: Piece<'_>, in_brackets: bool) -> Result<OfAction, TextError> {
     let mut at = text.at;
     let mut next = || {
         let part = parts.next()?;
-        let piece = Piece { text: part, at };
+        let piece = Piece { text: part, at, ..text };
         at += part.len() + 1;
         Some(piece)
     };
@@ -290,7 +290,7 @@ fn resubmit(text: Piece<'_>, in_brackets: bool) -> Result<OfAction, TextError> {
         _ => return Err(text.expected(EXPECTED)),
     };
     let table = match table {
-        Some(piece) if !piece.text.is_empty() => Some(piece.u8("a table, from 0 to 254")?),
+        Some(piece) if !piece.text.is_empty() => Some(piece.table()?),
         _ => None,
     };
     let original = match ct {

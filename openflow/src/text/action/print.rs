@@ -3,6 +3,7 @@
 use core::fmt::Write;
 
 use super::super::learn;
+use super::super::names::Style;
 use super::super::value::{self, hex, subfield_text};
 use crate::action::{Bundle, MemberAlgorithm, Multipath, OfAction, Sample, SampleDirection};
 use crate::action::{ControllerReason, SetField, ToController};
@@ -11,36 +12,43 @@ use crate::version::Version;
 
 /// Writes actions as `ovs-ofctl` does. The version says which of two words a tag is taken off by.
 #[must_use]
-pub fn actions_text(version: Version, actions: &[OfAction]) -> String {
+pub fn actions_text<'a>(style: impl Into<Style<'a>>, actions: &[OfAction]) -> String {
+    list(style.into(), actions)
+}
+
+fn list(style: Style<'_>, actions: &[OfAction]) -> String {
     if actions.is_empty() {
         return "drop".to_owned();
     }
-    let texts: Vec<String> = actions.iter().map(|action| text(version, action)).collect();
+    let texts: Vec<String> = actions.iter().map(|action| text(style, action)).collect();
     texts.join(",")
 }
 
-fn inner(version: Version, actions: &[OfAction]) -> String {
-    if actions.is_empty() { String::new() } else { actions_text(version, actions) }
+fn inner(style: Style<'_>, actions: &[OfAction]) -> String {
+    if actions.is_empty() { String::new() } else { list(style, actions) }
 }
 
-fn text(version: Version, action: &OfAction) -> String {
+fn text(style: Style<'_>, action: &OfAction) -> String {
     match action {
         OfAction::Output { port: OfPort::CONTROLLER, max_len } => format!("CONTROLLER:{max_len}"),
         OfAction::Output { port, .. } if port.is_reserved() => port.to_string(),
-        OfAction::Output { port, .. } => format!("output:{port}"),
+        OfAction::Output { port, .. } => format!("output:{}", style.port(*port)),
         OfAction::OutputReg { src, .. } => format!("output:{}", subfield_text(*src)),
-        OfAction::OutputTrunc { port, max_len } => format!("output(port={port},max_len={max_len})"),
+        OfAction::OutputTrunc { port, max_len } => {
+            format!("output(port={},max_len={max_len})", style.port(*port))
+        }
         OfAction::Controller(to) => controller(to),
         OfAction::Group(group) => format!("group:{group}"),
-        OfAction::Enqueue { port, queue } => format!("enqueue:{port}:{queue}"),
+        OfAction::Enqueue { port, queue } => format!("enqueue:{}:{queue}", style.port(*port)),
         OfAction::SetQueue(queue) => format!("set_queue:{queue}"),
         OfAction::PopQueue => "pop_queue".to_owned(),
-        OfAction::Bundle(choice) => bundle(choice),
+        OfAction::Bundle(choice) => bundle(style, choice),
         OfAction::Multipath(choice) => multipath(choice),
         OfAction::Push(part) => format!("push:{}", subfield_text(*part)),
         OfAction::Pop(part) => format!("pop:{}", subfield_text(*part)),
         OfAction::SetField(SetField { field, value, mask }) => {
-            format!("set_field:{}->{}", value::text(*field, *value, *mask), field.info().name)
+            let value = value::text(style.names, *field, *value, *mask);
+            format!("set_field:{value}->{}", field.info().name)
         }
         OfAction::Load { dst, value } => {
             format!("load:{}->{}", hex((*value).into()), subfield_text(*dst))
@@ -48,12 +56,12 @@ fn text(version: Version, action: &OfAction) -> String {
         OfAction::Move { src, dst } => {
             format!("move:{}->{}", subfield_text(*src), subfield_text(*dst))
         }
-        OfAction::Resubmit { .. } => resubmit(action),
-        OfAction::Learn(learned) => learn::text(learned),
+        OfAction::Resubmit { .. } => resubmit(style, action),
+        OfAction::Learn(learned) => learn::text(style, learned),
         OfAction::Conjunction { id, clause, n_clauses } => {
             format!("conjunction({id},{}/{n_clauses})", u16::from(*clause) + 1)
         }
-        OfAction::Clone(actions) => format!("clone({})", inner(version, actions)),
+        OfAction::Clone(actions) => format!("clone({})", inner(style, actions)),
         OfAction::Note(bytes) => format!("note:{}", dotted(bytes)),
         OfAction::Exit => "exit".to_owned(),
         OfAction::FinTimeout { idle_s, hard_s } => fin_timeout(*idle_s, *hard_s),
@@ -63,13 +71,13 @@ fn text(version: Version, action: &OfAction) -> String {
         }
         OfAction::Meter(meter) => format!("meter:{meter}"),
         OfAction::ClearActions => "clear_actions".to_owned(),
-        OfAction::WriteActions(actions) => format!("write_actions({})", inner(version, actions)),
+        OfAction::WriteActions(actions) => format!("write_actions({})", inner(style, actions)),
         OfAction::WriteMetadata { value, mask: u64::MAX } => format!("write_metadata:{value:#x}"),
         OfAction::WriteMetadata { value, mask } => {
             format!("write_metadata:{}/{}", hex((*value).into()), hex((*mask).into()))
         }
-        OfAction::GotoTable(table) => format!("goto_table:{table}"),
-        _ => modify(version, action),
+        OfAction::GotoTable(table) => format!("goto_table:{}", style.table(*table)),
+        _ => modify(style.version, action),
     }
 }
 
@@ -112,14 +120,15 @@ fn dotted(bytes: &[u8]) -> String {
     bytes.join(".")
 }
 
-fn resubmit(action: &OfAction) -> String {
+fn resubmit(style: Style<'_>, action: &OfAction) -> String {
     let OfAction::Resubmit { in_port, table, original } = action else { return String::new() };
-    let port = if *in_port == OfPort::IN_PORT { String::new() } else { in_port.to_string() };
+    let named = style.port(*in_port).to_string();
+    let port = if *in_port == OfPort::IN_PORT { String::new() } else { named };
     match (table, original) {
         (None, false) if !port.is_empty() => format!("resubmit:{port}"),
         (None, false) => format!("resubmit:{in_port}"),
         (table, original) => {
-            let table = table.map_or_else(String::new, |table| table.to_string());
+            let table = table.map_or_else(String::new, |table| style.table(table).to_string());
             format!("resubmit({port},{table}{})", if *original { ",ct" } else { "" })
         }
     }
@@ -163,7 +172,7 @@ fn fin_timeout(idle_s: u16, hard_s: u16) -> String {
     format!("fin_timeout({})", words.join(","))
 }
 
-fn bundle(choice: &Bundle) -> String {
+fn bundle(style: Style<'_>, choice: &Bundle) -> String {
     let name = if choice.dst.is_some() { "bundle_load" } else { "bundle" };
     let algorithm = match choice.algorithm {
         MemberAlgorithm::ActiveBackup => "active_backup",
@@ -173,7 +182,8 @@ fn bundle(choice: &Bundle) -> String {
     if let Some(dst) = choice.dst {
         let _ = write!(text, "{},", subfield_text(dst));
     }
-    let members: Vec<String> = choice.members.iter().map(OfPort::to_string).collect();
+    let members: Vec<String> =
+        choice.members.iter().map(|port| style.port(*port).to_string()).collect();
     let _ = write!(text, "members:{})", members.join(","));
     text
 }
