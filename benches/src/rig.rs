@@ -204,7 +204,7 @@ impl UpcallHandler for Cross {
         UpcallOutcome {
             actions: other.map_or_else(drop, Actions::output),
             mask: self.mask.clone(),
-            depends: Arc::default(),
+            depends: Arc::new(()),
             counts: None,
             caching: Caching::Install,
         }

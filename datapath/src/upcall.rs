@@ -17,6 +17,7 @@
 //! # Thread-safety
 //! A handler belongs to one thread. [`FlowCounts`] are written by it and read by any.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use packet::{FlowKey, FlowMask};
@@ -62,8 +63,8 @@ pub enum Caching {
     Once,
 }
 
-/// What a translation depends on: numbers of the control plane's own (tables, groups, …).
-pub type Dependencies = Arc<[u64]>;
+/// What a translation depends on (tables, groups, …): only the control plane looks into it.
+pub type Dependencies = Arc<dyn Any + Send + Sync>;
 
 /// A translation.
 #[derive(Clone, Debug)]

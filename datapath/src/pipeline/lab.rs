@@ -128,12 +128,13 @@ impl UpcallHandler for Translator {
             tables.seen.push(upcall.reason);
             let caching = tables.caching.unwrap_or(Caching::Install);
             let counts = tables.counts.clone();
-            UpcallOutcome { actions, mask, depends: Arc::new([table]), counts, caching }
+            UpcallOutcome { actions, mask, depends: Arc::new(table), counts, caching }
         })
     }
 
     fn is_current(&self, depends: &Dependencies, version: Version) -> bool {
         let changed = |table: &u64| self.script.with(|t| t.changed.get(table).copied());
-        depends.iter().all(|table| changed(table).unwrap_or(0) <= version.0)
+        let table = depends.downcast_ref::<u64>();
+        table.and_then(changed).unwrap_or(0) <= version.0
     }
 }

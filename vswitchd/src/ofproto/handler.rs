@@ -22,7 +22,7 @@ use packet::{FlowKey, FlowMask};
 
 use super::ledger::{Credit, Entry, Ledger, Source};
 use super::view::View;
-use super::xlate::depends::Dependency;
+use super::xlate::depends::Depends;
 use super::xlate::keep::Keeper;
 use super::xlate::{Effect, Learned, Start, Told, XlateIn, XlateOut, translate};
 
@@ -160,7 +160,7 @@ impl UpcallHandler for Handler {
             None => UpcallOutcome {
                 actions: Actions::drop(DropReason::NoRecircContext),
                 mask: FlowMask::EMPTY,
-                depends: Arc::new([]),
+                depends: Arc::new(Depends::default()),
                 counts: None,
                 caching: Caching::Once,
             },
@@ -168,11 +168,8 @@ impl UpcallHandler for Handler {
     }
 
     fn is_current(&self, depends: &Dependencies, version: Version) -> bool {
-        let view = self.view.value();
-        depends.iter().all(|number| {
-            let dependency = Dependency::from_number(*number);
-            dependency.is_some_and(|dependency| dependency.is_unchanged(view, version))
-        })
+        let depends = depends.downcast_ref::<Depends>();
+        depends.is_some_and(|depends| depends.is_unchanged(self.view.value(), version))
     }
 }
 
@@ -196,7 +193,7 @@ pub fn settle_in(ledger: &Ledger, lessons: &Lessons, out: XlateOut) -> UpcallOut
     UpcallOutcome {
         actions: out.actions,
         mask: out.mask,
-        depends: out.depends.into_iter().map(Dependency::to_number).collect(),
+        depends: Arc::new(out.depends),
         counts: Some(counts),
         caching,
     }

@@ -43,6 +43,7 @@ pub struct Counts {
     packets: AtomicU64,
     bytes: AtomicU64,
     used_ns: AtomicU64,
+    taught_ns: AtomicU64,
 }
 
 impl Counts {
@@ -75,6 +76,17 @@ impl Counts {
     #[must_use]
     pub fn used_ns(&self) -> u64 {
         self.used_ns.load(Ordering::Relaxed)
+    }
+
+    /// When packets taught the flow the last time; 0: never.
+    #[must_use]
+    pub fn taught_ns(&self) -> u64 {
+        self.taught_ns.load(Ordering::Relaxed)
+    }
+
+    /// Packets have taught the flow again.
+    pub fn teach(&self, now_ns: u64) {
+        self.taught_ns.fetch_max(now_ns, Ordering::Relaxed);
     }
 
     /// Begins anew.

@@ -15,7 +15,7 @@ use datapath::engine::Injected;
 use datapath::frame::FramePool;
 use openflow::flow::NO_BUFFER;
 use openflow::packet_io::{PacketIn, PacketOut};
-use openflow::{Message, OfPort, OfpError};
+use openflow::{OfPort, OfpError};
 use packet::FlowKey;
 use packet::flow::FieldId;
 use packet::flow::extract::{self, Depth, VlanLimit};
@@ -80,8 +80,9 @@ impl Switch {
 
     fn learn(&mut self, lessons: &[Arc<Learned>]) {
         for learned in lessons {
-            let message = Message::FlowMod(Box::new(learned.flow.clone()));
-            let changed = self.with_flows(&learned.bridge, None, |o, cx| o.change(cx, &message));
+            let changed = self.with_flows(&learned.bridge, None, |ofproto, cx| {
+                ofproto.learn(cx, &learned.flow, learned.limit)
+            });
             if let Some(Err(error)) = changed {
                 tracing::warn!(target: "ofproto", "bridge {}: learn: {error:?}", learned.bridge);
             }

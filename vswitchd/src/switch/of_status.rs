@@ -12,16 +12,7 @@ use std::time::Instant;
 use serde_json::{Map, Value as Json, json};
 
 use super::Switch;
-
-/// Whether a bridge forwards as a learning switch because it has lost its controllers.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum FailOpen {
-    /// It forwards by its flows.
-    #[default]
-    Off,
-    /// It does.
-    On,
-}
+pub use crate::ofproto::bridge::FailOpen;
 
 /// A controller.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -98,7 +89,8 @@ impl Switch {
         let Some(state) = self.bridges.get_mut(bridge) else { return };
         if state.fail_open != fail_open {
             state.fail_open = fail_open;
-            self.publish();
+            self.with_flows(bridge, None, |ofproto, cx| ofproto.fail_open(cx, fail_open));
+            self.flush_openflow();
         }
     }
 

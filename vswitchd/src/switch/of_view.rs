@@ -147,9 +147,10 @@ impl BridgeFlows {
         true
     }
 
+    /// Of the flow that every packet matches.
     fn only_flow(&self, version: Version) -> Option<Arc<Counts>> {
         let flows = self.ofproto.tables().get(0)?.read();
-        let (_, rule) = flows.iter(version).next()?;
+        let (_, rule) = flows.iter(version).max_by_key(|(_, rule)| rule.priority())?;
         Some(Arc::clone(&rule.what.counts))
     }
 }

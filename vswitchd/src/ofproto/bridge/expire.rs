@@ -27,7 +27,7 @@ pub(super) fn deadline(rule: &FlowRule) -> (u64, RemovedReason) {
         0 => u64::MAX,
         seconds => since_ns.saturating_add(u64::from(seconds) * SECOND_NS),
     };
-    let hard_ns = end(rule.hard_s, rule.modified_ns);
+    let hard_ns = end(rule.hard_s, rule.modified_ns.max(rule.counts.taught_ns()));
     let idle_ns = end(rule.idle_s, rule.used_ns());
     if hard_ns <= idle_ns {
         (hard_ns, RemovedReason::HardTimeout)

@@ -23,11 +23,12 @@ use crate::ofproto::rule::{Counts, FlowRule};
 const PRIORITY: Priority = 0xf0_f0f0;
 
 /// Whether a bridge goes on without its controllers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum FailOpen {
     /// It forwards by itself.
     On,
     /// It does what controllers have said.
+    #[default]
     Off,
 }
 

@@ -3,7 +3,8 @@
 //! # Design
 //! - [`store`]: flows, and what is known of all of them; [`select`]: which ones are meant.
 //! - [`flow_mod`], [`group_mod`] with [`buckets`], [`meter_mod`], [`table_mod`]: the messages;
-//!   [`expire`] and [`evict`]: flows that go by themselves; [`fail_open`]: one that is hidden.
+//!   [`expire`] and [`evict`]: flows that go by themselves; [`fail_open`]: one that is hidden;
+//!   [`learned`]: those that packets teach.
 //! - [`stats`] answers requests, with [`table_features`]; [`event`] says what connections are told.
 //! - [`journal`]: how a change is taken back.
 //!
@@ -22,6 +23,7 @@ mod fail_open;
 mod flow_mod;
 mod group_mod;
 mod journal;
+mod learned;
 mod meter_mod;
 mod select;
 mod stats;

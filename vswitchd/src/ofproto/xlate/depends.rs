@@ -1,63 +1,53 @@
 //! What a translation depends on beside the packet.
 //!
 //! # Design
-//! The datapath keeps dependencies as plain numbers; this is the one place that knows what they mean.
-//! Each thing that is depended on has the version of its last change.
+//! Ports and groups have the version of their last change. A look-up in a table depends on that no flow
+//! has come or gone that could make it find another: so the key is remembered as it was looked up, as
+//! far as it is the same for all packets of the translation, and the table is asked
+//! ([`Table::may_affect`](crate::ofproto::tables::Table::may_affect)). A change of one flow thus leaves
+//! alone what is cached of others.
+//!
+//! # Invariants
+//! "Unchanged" is certain; "changed" need not be.
+
+use std::collections::BTreeSet;
 
 use datapath::BridgeId;
 use datapath::snapshot::Version;
+use packet::{FlowKey, FlowMask};
 
 use crate::ofproto::view::View;
 
-/// Something that may change.
+/// Something that may change as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Dependency {
-    /// A table of a bridge.
-    Table(BridgeId, u8),
     /// The groups and meters of a bridge.
     Groups(BridgeId),
     /// The ports of a bridge.
     Ports(BridgeId),
 }
 
-const TABLE: u64 = 0;
-const GROUPS: u64 = 1;
-const PORTS: u64 = 2;
-const KIND_SHIFT: u32 = 32;
-const BRIDGE_SHIFT: u32 = 8;
+/// A word of a key: its index, its bits, and which of them are known.
+type Known = (u8, u64, u64);
+
+/// A look-up in a table.
+#[derive(Clone, Debug)]
+struct LookUp {
+    bridge: BridgeId,
+    table: u8,
+    known: Box<[Known]>,
+}
+
+/// All that a translation depends on.
+#[derive(Clone, Default, Debug)]
+pub struct Depends {
+    wholes: BTreeSet<Dependency>,
+    look_ups: Vec<LookUp>,
+}
 
 impl Dependency {
-    /// As the datapath keeps it.
-    #[must_use]
-    pub fn to_number(self) -> u64 {
-        let (kind, bridge, table) = match self {
-            Dependency::Table(bridge, table) => (TABLE, bridge, table),
-            Dependency::Groups(bridge) => (GROUPS, bridge, 0),
-            Dependency::Ports(bridge) => (PORTS, bridge, 0),
-        };
-        kind << KIND_SHIFT | u64::from(bridge.0) << BRIDGE_SHIFT | u64::from(table)
-    }
-
-    /// From what the datapath kept.
-    #[must_use]
-    pub fn from_number(number: u64) -> Option<Dependency> {
-        let bridge = BridgeId(u16::try_from(number >> BRIDGE_SHIFT & 0xffff).ok()?);
-        let table = u8::try_from(number & 0xff).ok()?;
-        match number >> KIND_SHIFT {
-            TABLE => Some(Dependency::Table(bridge, table)),
-            GROUPS => Some(Dependency::Groups(bridge)),
-            PORTS => Some(Dependency::Ports(bridge)),
-            _ => None,
-        }
-    }
-
-    /// Whether it is as it was in a version.
-    #[must_use]
-    pub fn is_unchanged(self, view: &View, since: Version) -> bool {
+    fn is_unchanged(self, view: &View, since: Version) -> bool {
         let changed = match self {
-            Dependency::Table(bridge, table) => {
-                view.bridge(bridge).and_then(|b| Some(b.tables.get(table)?.changed()))
-            }
             Dependency::Groups(bridge) => view.bridge(bridge).map(|b| b.groups_changed),
             Dependency::Ports(bridge) => view.bridge(bridge).map(|b| b.ports_changed),
         };
@@ -65,20 +55,54 @@ impl Dependency {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_come_back() {
-        let bridge = BridgeId(0xfffe);
-        for dependency in [
-            Dependency::Table(bridge, 254),
-            Dependency::Groups(bridge),
-            Dependency::Ports(BridgeId(0)),
-        ] {
-            assert_eq!(Dependency::from_number(dependency.to_number()), Some(dependency));
+impl LookUp {
+    fn is_unchanged(&self, view: &View, since: Version) -> bool {
+        let bridge = view.bridge(self.bridge);
+        let Some(table) = bridge.and_then(|bridge| bridge.tables.get(self.table)) else {
+            return false;
+        };
+        if table.changed() <= since {
+            return true;
         }
-        assert_eq!(Dependency::from_number(u64::MAX), None);
+        let (mut key, mut known) = (FlowKey::EMPTY, FlowMask::EMPTY);
+        for (at, bits, mask) in &self.known {
+            key.put_word((*at).into(), *bits);
+            known.put_word((*at).into(), *mask);
+        }
+        !table.may_affect(since, &key, &known)
+    }
+}
+
+impl Depends {
+    /// The translation depends on something.
+    pub fn insert(&mut self, dependency: Dependency) {
+        self.wholes.insert(dependency);
+    }
+
+    /// The translation looked a key up in a table; `known` are the bits of it that are the same for all
+    /// packets of the translation.
+    pub fn looked_up(&mut self, (bridge, table): (BridgeId, u8), key: &FlowKey, known: &FlowMask) {
+        let word = |(at, mask): (usize, u64)| Some((u8::try_from(at).ok()?, key.word(at), mask));
+        let known = known.iter().filter_map(word).collect();
+        self.look_ups.push(LookUp { bridge, table, known });
+    }
+
+    /// Whether the translation depends on it.
+    #[must_use]
+    pub fn contains(&self, dependency: Dependency) -> bool {
+        self.wholes.contains(&dependency)
+    }
+
+    /// Takes in what another translation depends on.
+    pub fn add(&mut self, other: Depends) {
+        self.wholes.extend(other.wholes);
+        self.look_ups.extend(other.look_ups);
+    }
+
+    /// Whether nothing has changed since a version such that the translation would be another.
+    #[must_use]
+    pub fn is_unchanged(&self, view: &View, since: Version) -> bool {
+        self.wholes.iter().all(|dependency| dependency.is_unchanged(view, since))
+            && self.look_ups.iter().all(|look_up| look_up.is_unchanged(view, since))
     }
 }

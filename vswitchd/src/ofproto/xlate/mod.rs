@@ -55,7 +55,6 @@ pub mod tell;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datapath::action::Tally;
@@ -70,7 +69,7 @@ use packet::{FlowKey, FlowMask};
 
 use super::ledger::Credit;
 use super::view::{View, XBridge};
-use depends::Dependency;
+use depends::{Dependency, Depends};
 use freeze::Frozen;
 use keep::{Keeper, Kept};
 use report::Report;
@@ -154,7 +153,7 @@ pub struct XlateOut {
     /// What of the packet was looked at.
     pub mask: FlowMask,
     /// What else the answer depends on.
-    pub depends: BTreeSet<Dependency>,
+    pub depends: Depends,
     /// What each packet is credited to.
     pub credits: Vec<Credit>,
     /// What the packets that reach a tally are credited to.

@@ -5,7 +5,6 @@
 //!   of the whole field of the packet: whoever reads it adds the whole field to the mask.
 //! - `dirty` is within `written`: bits of headers that the key has and the frame does not have yet.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datapath::action::{SetField, Tally};
@@ -18,7 +17,7 @@ use packet::flow::{FieldId, Prereq, Subfield};
 use packet::vlan::TAG_PRESENT;
 use packet::{FlowKey, FlowMask, VlanTag};
 
-use super::depends::Dependency;
+use super::depends::Depends;
 use super::freeze::Pending;
 use super::keep::Kept;
 use super::report::{Kind, Report};
@@ -61,7 +60,7 @@ pub struct Xlate<'a> {
     pub(super) dirty: FlowMask,
     pub(super) list: Vec<Action>,
     pub(super) end: DropReason,
-    pub(super) depends: BTreeSet<Dependency>,
+    pub(super) depends: Depends,
     pub(super) credits: Vec<Credit>,
     pub(super) tallies: Vec<(Arc<Tally>, Vec<Credit>)>,
     pub(super) kept: Vec<Kept>,
@@ -110,7 +109,7 @@ impl<'a> Xlate<'a> {
             dirty: FlowMask::EMPTY,
             list: Vec::new(),
             end: DropReason::PipelineDrop,
-            depends: BTreeSet::new(),
+            depends: Depends::default(),
             credits: Vec::new(),
             tallies: Vec::new(),
             kept: Vec::new(),

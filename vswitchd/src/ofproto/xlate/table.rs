@@ -144,7 +144,6 @@ impl Xlate<'_> {
     fn look_up(&mut self, table: u8) -> Option<Hit> {
         let bridge = self.bridge;
         let of = bridge.tables.get(table)?;
-        self.depends.insert(Dependency::Table(bridge.id, table));
         let flows = of.read();
         let mut mask = FlowMask::EMPTY;
         let mut clauses = Clauses::new();
@@ -154,6 +153,9 @@ impl Xlate<'_> {
         let below = id.and_then(|id| Some(flows.get(id)?.priority()));
         let joint = self.join(&flows, (&clauses, below), &mut mask);
         self.look(&mask);
+        let mut known = self.mask.clone();
+        known.add(&self.written);
+        self.depends.looked_up((bridge.id, table), &self.key, &known);
         let id = joint.or(id)?;
         let rule = flows.get(id)?;
         let hit = Hit {

@@ -94,6 +94,7 @@ impl Xlate<'_> {
         self.report.add(&out.report);
         self.mask.add(&out.mask);
         self.kept.extend(out.kept);
+        self.depends.add(out.depends);
         self.put_aside(out.actions.list().to_vec());
     }
 }

@@ -50,7 +50,7 @@ fn a_port_that_may_not_receive_drops() {
     let out = lab.translate(&key);
     assert!(out.actions.list().is_empty());
     assert_eq!(out.actions.end(), DropReason::ForwardingDisabled);
-    assert!(out.depends.contains(&Dependency::Ports(BridgeId(0))));
+    assert!(out.depends.contains(Dependency::Ports(BridgeId(0))));
 }
 
 #[test]
