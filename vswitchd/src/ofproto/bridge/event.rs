@@ -11,6 +11,7 @@ use super::select::MAX_PRIORITY;
 use super::store::Flow;
 use super::{Cx, Ofproto, Watch};
 use crate::ofproto::notice::{Event, FlowChange, FlowEvent};
+use crate::ofproto::rule::FlowRule;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -30,12 +31,12 @@ impl Flow {
     }
 
     /// What is told of it when it is asked for.
-    pub(super) fn stats(&self, now_ns: u64) -> FlowStats {
-        let rule = &self.rule;
+    pub(super) fn into_stats(self, now_ns: u64) -> FlowStats {
+        let (priority, rule) = (self.of_priority(), self.rule);
         FlowStats {
             table: self.table,
-            priority: self.of_priority(),
-            matching: self.matching.clone(),
+            priority,
+            matching: self.matching,
             cookie: rule.cookie,
             duration: age(now_ns, rule.created_ns),
             idle_s: rule.idle_s,
@@ -69,13 +70,18 @@ impl Flow {
 }
 
 impl Ofproto {
+    /// Whether anybody is told when a flow goes.
+    pub(super) fn is_missed(&self, rule: &FlowRule) -> bool {
+        self.watch == Watch::On || rule.flags.contains(FlowFlags::SEND_FLOW_REM)
+    }
+
     /// Tells what has happened to a flow.
     pub(super) fn tell(&self, cx: &mut Cx<'_>, change: FlowChange, flow: &Flow) {
         if flow.priority > MAX_PRIORITY {
             return;
         }
         if self.watch == Watch::On {
-            let event = FlowEvent { change, flow: flow.stats(cx.now_ns), by: cx.by };
+            let event = FlowEvent { change, flow: flow.clone().into_stats(cx.now_ns), by: cx.by };
             cx.events.push(Event::Flow(Box::new(event)));
         }
         if let FlowChange::Removed(reason) = change

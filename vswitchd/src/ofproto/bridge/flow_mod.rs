@@ -174,7 +174,7 @@ impl Ofproto {
     #[must_use]
     pub fn all_flows(&self, now_ns: u64) -> Vec<(Priority, FlowStats)> {
         let flows = self.store.all().into_iter().filter_map(|id| self.store.flow(id));
-        flows.map(|flow| (flow.priority, flow.stats(now_ns))).collect()
+        flows.map(|flow| (flow.priority, flow.into_stats(now_ns))).collect()
     }
 
     /// How many flows of a table have a cookie: what limits `learn`.
@@ -201,9 +201,12 @@ impl Ofproto {
 
     /// Takes a flow out, and tells why.
     pub(super) fn remove_flow(&mut self, cx: &mut Cx<'_>, id: FlowId, reason: RemovedReason) {
-        let Some(flow) = self.store.flow(id) else { return };
+        let Some(rule) = self.store.rule(id) else { return };
+        let flow = if self.is_missed(&rule) { self.store.flow(id) } else { None };
         self.retire_flow(cx, id);
-        self.tell(cx, FlowChange::Removed(reason), &flow);
+        if let Some(flow) = flow {
+            self.tell(cx, FlowChange::Removed(reason), &flow);
+        }
     }
 }
 

@@ -46,7 +46,7 @@ impl Ofproto {
     fn flow_stats(&self, now_ns: u64, request: &FlowStatsRequest) -> Vec<FlowStats> {
         let found = self.store.select(&Criteria::of_request(request));
         let flows = found.into_iter().filter_map(|id| self.store.flow(id));
-        flows.map(|flow| flow.stats(now_ns)).collect()
+        flows.map(|flow| flow.into_stats(now_ns)).collect()
     }
 
     fn aggregate(&self, request: &FlowStatsRequest) -> AggregateStats {
