@@ -49,9 +49,11 @@ fn a_killed_daemon_starts_again_with_its_configuration() {
     let mut daemon = Daemon::start(&ns, &[]);
     daemon.ofctl(&["add-br", "br0", "--", "add-port", "br0", "n1", "type=null", "tag=7"]);
     daemon.kill();
-    assert_eq!(names(&daemon.rundir()), ["vswitchd.ctl", "vswitchd.pid"], "a kill leaves both");
+    let left = ["br0.mgmt", "br0.snoop", "vswitchd.ctl", "vswitchd.pid"];
+    assert_eq!(names(&daemon.rundir()), left, "a kill leaves all");
     daemon.restart();
     assert_eq!(daemon.port("n1")["tag"], 7);
+    assert_eq!(names(&daemon.rundir()), left);
     let pid = std::fs::read_to_string(daemon.rundir().join("vswitchd.pid")).unwrap();
     assert_eq!(pid, format!("{}\n", daemon.pid()));
 }

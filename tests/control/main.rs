@@ -9,5 +9,6 @@
 mod clients;
 mod kernel;
 mod life;
+mod openflow;
 mod raw;
 mod words;

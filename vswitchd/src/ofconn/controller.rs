@@ -129,6 +129,8 @@ impl Controller {
 
     /// The attempt failed, or the connection broke.
     pub fn failed(&mut self, why: &str, now: Instant) {
+        // The system's number says nothing that its words do not.
+        let why = why.split(" (os error").next().unwrap_or(why);
         let lasted = now.saturating_duration_since(self.since) >= self.backoff;
         if self.state == State::Active {
             self.disconnected_at = Some(now);

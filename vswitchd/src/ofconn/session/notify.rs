@@ -16,6 +16,9 @@ use super::{Session, Side, Told, Turn};
 use crate::ofconn::monitors;
 use crate::ofproto::notice::{Asker, Event, ToControllers};
 
+/// Bytes of a packet that a message has room for, beside what is said about it.
+const MAX_PACKET_LEN: usize = 63 << 10;
+
 /// A message that is sent unasked.
 #[derive(PartialEq, Debug)]
 pub enum Unasked {
@@ -118,7 +121,11 @@ impl Session {
             return None;
         }
         self.wants(AsyncKind::PacketIn, packet.packet_in.reason as u32)?;
-        let packet_in = Box::new(packet.packet_in.clone());
+        let mut packet_in = Box::new(packet.packet_in.clone());
+        if packet_in.packet.len() > MAX_PACKET_LEN {
+            // A segment that is yet to be cut may be longer than a message.
+            packet_in.packet.truncate(MAX_PACKET_LEN);
+        }
         let message = match self.packet_in_format {
             PacketInFormat::Nxt2 => Message::PacketIn2(packet_in),
             PacketInFormat::Standard | PacketInFormat::Nxt => Message::PacketIn(packet_in),

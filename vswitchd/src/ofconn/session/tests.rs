@@ -268,6 +268,39 @@ fn who_changed_a_port_is_not_told_before_openflow_15() {
 }
 
 #[test]
+fn packets_go_to_who_has_their_identifier_however_long_they_are() {
+    for version in Version::SPOKEN {
+        let mut lab = Lab::new(version, Side::Controller);
+        let packet_in = openflow::packet_io::PacketIn {
+            packet: vec![1; 65535],
+            total_len: 65535,
+            buffer_id: openflow::flow::NO_BUFFER,
+            reason: openflow::action::ControllerReason::Action,
+            table: 0,
+            cookie: 0,
+            metadata: Default::default(),
+            userdata: Vec::new(),
+            continuation: None,
+        };
+        let packet =
+            crate::ofproto::notice::ToControllers { packet_in, controller_id: 3, max_len: Some(0) };
+        let event = Event::PacketIn(Box::new(packet));
+        let told = Told { notice: Notice { bridge: "br0".to_owned(), event }, by: None };
+        assert_eq!(lab.session.notify(&told), None, "{version}");
+        lab.ask(&Message::SetControllerId(3));
+        let Some(Unasked::Packet(bytes)) = lab.session.notify(&told) else { panic!("{version}") };
+        let read = lab.read(&bytes);
+        let Message::PacketIn(packet_in) = &read[0] else { panic!("{read:?}") };
+        assert_eq!((packet_in.total_len, packet_in.packet.len()), (65535, 63 << 10));
+        lab.ask(&Message::SetPacketInFormat(PacketInFormat::Nxt2));
+        let Some(Unasked::Packet(bytes)) = lab.session.notify(&told) else { panic!("{version}") };
+        assert!(matches!(lab.read(&bytes)[..], [Message::PacketIn2(_)]), "{version}");
+        let old = Message::SetPacketInFormat(PacketInFormat::Nxt);
+        assert_eq!(lab.errors(&old), [OfpError::BrEperm]);
+    }
+}
+
+#[test]
 fn flow_removed_needs_its_reason() {
     let mut lab = Lab::new(Version::V14, Side::Controller);
     let removed = openflow::flow::FlowRemoved {
