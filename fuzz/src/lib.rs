@@ -12,7 +12,11 @@ use datapath::offload::{self, Limits, vnet};
 use datapath::snapshot;
 use datapath::{DropReason, PortCounters};
 use openflow::flow::FlowCommand;
-use openflow::text::{actions_text, match_text, parse_actions, parse_flow, parse_match};
+use openflow::group::GroupCommand;
+use openflow::meter::MeterCommand;
+use openflow::text::{Detail, Names, TextError, actions_text, match_text, message_text};
+use openflow::text::{parse_actions, parse_flow, parse_group, parse_match, parse_meter};
+use openflow::text::{parse_monitor, parse_packet_out};
 use openflow::{Codec, Message, Version};
 use packet::arp::ArpMessage;
 use packet::flow::extract::{self, Depth, VlanLimit};
@@ -142,6 +146,8 @@ pub fn openflow_decode(input: &[u8]) {
     field.copy_from_slice(&len.to_be_bytes());
     let Some(version) = Version::from_wire(message[0]) else { return };
     let codec = Codec::new(version);
+    // Whatever it is, it can be shown.
+    assert!(message_text(&codec, &message, Names::NONE, Detail::More).ends_with('\n'));
     let Ok(decoded) = codec.decode(&message) else { return };
     let Ok(bytes) = codec.encode(decoded.xid, &decoded.message) else { return };
     if let Ok(again) = codec.decode(&bytes) {
@@ -165,12 +171,16 @@ pub fn openflow_oxm(input: &[u8]) {
 /// understood the same, and can be written in any version that can say it.
 pub fn openflow_text(input: &[u8]) {
     let Ok(text) = core::str::from_utf8(input) else { return };
+    let check = |error: &TextError| {
+        assert!((1..=text.len() + 1).contains(&error.column), "{error}");
+    };
+    let _ = parse_group(GroupCommand::Add, text, Names::NONE).inspect_err(check);
+    let _ = parse_meter(MeterCommand::Add, text).inspect_err(check);
+    let _ = parse_monitor(text, Names::NONE).inspect_err(check);
+    let _ = parse_packet_out(text, Names::NONE).inspect_err(check);
     let flow = match parse_flow(FlowCommand::Add, text) {
         Ok(flow) => flow,
-        Err(error) => {
-            assert!((1..=text.len() + 1).contains(&error.column), "{error}");
-            return;
-        }
+        Err(error) => return check(&error),
     };
     let matching = match_text(&flow.matching, 0x8000);
     assert_eq!(parse_match(&matching).as_ref(), Ok(&flow.matching), "{matching}");

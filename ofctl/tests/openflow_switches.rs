@@ -147,7 +147,7 @@ fn the_first_refused_line_is_named_and_the_others_are_counted() {
     std::fs::write(&file, line.repeat(20_000)).unwrap();
     let run = switch.ofctl(&["add-flows", "br0", &file.display().to_string()]);
     run.assert_failed(1, ": OFPFMFC_TABLE_FULL (and 9999 more)");
-    assert!(run.err.contains("br0 refused ") && run.err.contains("flows line 1:"), "{}", run.err);
+    assert!(run.err.contains("br0 refused ") && run.err.contains("flows line 2:"), "{}", run.err);
 }
 
 #[test]

@@ -275,7 +275,8 @@ pub const SCRIPT: &[(Versions, &[&str])] = &[
     (ALL, &["del-flows", "br0"]),
 ];
 
-const PACKET: &str =
+/// A UDP packet.
+pub const PACKET: &str =
     "50540000000a50540000000908004500001c000000004011b5bd0a0000010a00000200010002000860a1";
 const PACKET_OUT: &str = "in_port=1 packet=50540000000a50540000000908004500001c000000004011b5bd0a0000010a00000200010002000860a1 actions=resubmit(,0)";
 

@@ -33,7 +33,7 @@ const READ_CAP: usize = 256 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
     /// Nothing listens there.
-    #[error("no switch at {target} ({reason})")]
+    #[error("no switch at {target} ({}); is the bridge there, and vswitchd?", plain(.reason))]
     NoSwitch {
         /// Where.
         target: Target,
@@ -369,6 +369,12 @@ impl Connection {
     pub fn bad(&self, reason: OfpError) -> ConnectionError {
         ConnectionError::BadMessage { target: self.target.clone(), reason }
     }
+}
+
+/// What the kernel said, without its number.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// `OpenFlow10, OpenFlow13`.

@@ -63,9 +63,12 @@ impl Options {
             has_timestamps: has(Switch::Timestamp),
             sort: Vec::new(),
         };
+        // First: what -F says is then chosen among these.
+        for (_, value) in part.options.iter().filter(|(name, _)| *name == "protocols") {
+            options.versions = versions(value)?;
+        }
         for (name, value) in &part.options {
             match *name {
-                "protocols" => options.versions = versions(value)?,
                 "flow-format" => options.set_format(value)?,
                 "sort" | "rsort" => options.sort.push(SortKey::parse(name, value)?),
                 _ => {}

@@ -4,10 +4,11 @@ use std::io::Write;
 use std::time::SystemTime;
 
 use openflow::codec::Codec;
-use openflow::flow::MonitorRequest;
+use openflow::flow::{MonitorFlags, MonitorRequest};
 use openflow::nicira::PacketInFormat;
 use openflow::switch::SwitchConfig;
 use openflow::text::{Detail, Names, message_text, message_title, parse_monitor};
+use openflow::version::Versions;
 use openflow::{Message, StatsRequest, Version};
 
 use super::arg;
@@ -53,7 +54,10 @@ pub(super) fn monitor(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let wishes = Wishes::of(args)?;
-    let mut session = context.open(arg(args, 0))?;
+    let mut session = match wishes.watches.as_slice() {
+        [] => context.open(arg(args, 0))?,
+        _ => context.open_with(arg(args, 0), monitoring(context))?,
+    };
     let monitors = monitors(&mut session, &wishes)?;
     if let Some(miss_send_len) = wishes.miss_send_len {
         let (_, decoded) = session.ask(&Message::GetConfigRequest)?;
@@ -85,6 +89,15 @@ pub(super) fn monitor(
     follow(&mut session.connection, |_| codec, &printer, out)
 }
 
+/// Flow monitors of OpenFlow 1.3 are an extension that not every switch has: another version is
+/// better, if it is allowed.
+fn monitoring(context: &Context) -> Versions {
+    let allowed = context.options.versions;
+    let better = |known: &Version| *known != Version::V13 && allowed.contains(*known);
+    let better: Versions = Version::SPOKEN.into_iter().filter(better).collect();
+    if better == Versions::default() { allowed } else { better }
+}
+
 fn monitors(session: &mut Session<'_>, wishes: &Wishes) -> Result<Vec<MonitorRequest>, Error> {
     let mut requests = Vec::new();
     for (id, spec) in (1..).zip(&wishes.watches) {
@@ -94,7 +107,13 @@ fn monitors(session: &mut Session<'_>, wishes: &Wishes) -> Result<Vec<MonitorReq
             Err(error) if !session.context.takes_names() => return Err(wrong(error)),
             Err(_) => parse_monitor(spec, session.names()?).map_err(wrong)?,
         };
-        requests.push(MonitorRequest { id, ..request });
+        let mut request = MonitorRequest { id, ..request };
+        if session.version() >= Version::V14 {
+            // This connection changes no flow, so how its own changes are told does not matter; and
+            // Open vSwitch 3.1 refuses the flag.
+            request.flags.0 &= !MonitorFlags::NO_ABBREV.0;
+        }
+        requests.push(request);
     }
     Ok(requests)
 }

@@ -85,8 +85,8 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         switches: SENDING,
         help: "Add the flows of a file, one in each line",
         long_help: "\
-A line may begin with add, modify, modify_strict, delete or delete_strict. Everything is read
-before anything is sent. Without --bundle, flows before and behind a refused one are added.",
+A line may begin with add, modify, modify_strict, delete or delete_strict. Everything is
+read before anything is sent. Without --bundle, flows around a refused one are added.",
         route: Route::OpenFlow(Task::Flows),
         ..FLOWS
     },

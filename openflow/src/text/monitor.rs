@@ -129,7 +129,8 @@ fn flow_text(style: Style<'_>, flow: &UpdateFlow) -> String {
         let _ = write!(text, " cookie={:#x} ", flow.cookie);
     }
     let start = text.len();
-    matching::put(&mut text, style, &flow.matching, flow.priority);
+    // ovs-ofctl leaves the priority out, and so it is not here either.
+    matching::put(&mut text, style, &flow.matching, crate::flow::DEFAULT_PRIORITY);
     if text.len() > start && !flow.actions.is_empty() {
         text.push(' ');
     }
