@@ -121,7 +121,8 @@ A line may begin with add, modify, add_or_mod, delete, insert_bucket or remove_b
         help: "Add a meter",
         long_help: "\
   meter=1 kbps burst stats bands=type=drop rate=1000 burst_size=100
-A meter counts kbps or pktps. A band is of type=drop or type=dscp_remark (with prec_level=N).",
+A meter counts kbps or pktps. A band is of type=drop, or of type=dscp_remark, which takes
+prec_level=N.",
         route: Route::OpenFlow(Task::Meter(MeterCommand::Add)),
         ..FLOWS
     },
