@@ -33,7 +33,13 @@ fn masked(text: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
         let mut line = line.to_owned();
-        for (key, ends) in [("duration=", ",s"), ("xid=", "):"), ("idle_age=", ", "), ("hard_age=", ", "), ("(xid", ")")] {
+        for (key, ends) in [
+            ("duration=", ",s"),
+            ("xid=", "):"),
+            ("idle_age=", ", "),
+            ("hard_age=", ", "),
+            ("(xid", ")"),
+        ] {
             line = mask(&line, key, ends);
         }
         out.push_str(&line);
@@ -100,7 +106,15 @@ fn two_hundred_invocations_get_the_answers_of_open_vswitch() {
         let (port, request) = (format!("p{n}"), format!("ofport_request={n}"));
         daemon.ofctl(&["add-port", "br0", &port, "type=internal", &request]);
         ovs.vsctl(&[
-            "add-port", "br0", &port, "--", "set", "interface", &port, "type=internal", &request,
+            "add-port",
+            "br0",
+            &port,
+            "--",
+            "set",
+            "interface",
+            &port,
+            "type=internal",
+            &request,
         ]);
     }
     let protocols = "protocols=OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15";
@@ -120,11 +134,7 @@ fn two_hundred_invocations_get_the_answers_of_open_vswitch() {
             (outcome.code, sorted(&outcome.stdout), masked(&without_time(&stderr)))
         };
         if said(&us) != said(&them) && !DIFFERENT.iter().any(|(known, _)| *known == line) {
-            wrong.push(format!(
-                "{line}\n  here:  {:?}\n  there: {:?}\n",
-                said(&us),
-                said(&them)
-            ));
+            wrong.push(format!("{line}\n  here:  {:?}\n  there: {:?}\n", said(&us), said(&them)));
         }
     }
     assert!(n >= 200, "{n} invocations");
