@@ -12,6 +12,7 @@ use packet::FlowMatch;
 use packet::flow::FieldId;
 use switch_tests::frame::{Frame, mac};
 use vswitchd::ofproto::notice::{Asker, ConnId, Event, Notice};
+use vswitchd::switch::of_trace::Traced;
 
 use crate::rig::Rig;
 
@@ -317,7 +318,7 @@ fn two_bridges_with_flows_are_joined() {
     rig.switch.barrier();
     rig.send("p1", &frame(2, 1, "across"));
     assert_eq!(rig.sent("q1"), [frame(2, 1, "across")]);
-    let trace = rig.switch.trace(&["br0".to_owned(), "in_port=1".to_owned()], false);
+    let trace = rig.switch.trace(&["br0".to_owned(), "in_port=1".to_owned()], Traced::Packet);
     let trace = trace.expect("a trace");
     assert!(trace.contains("bridge(\"br1\")"), "{trace}");
     let last = trace.lines().find(|line| line.starts_with("Datapath actions: ")).expect("a line");
@@ -334,7 +335,7 @@ fn trace_says_what_normal_would_do_now() {
     }
     let flow = "in_port=1,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02";
     let trace = |rig: &mut Rig| {
-        rig.switch.trace(&["br0".to_owned(), flow.to_owned()], false).expect("a trace")
+        rig.switch.trace(&["br0".to_owned(), flow.to_owned()], Traced::Packet).expect("a trace")
     };
     let before = trace(&mut rig);
     assert!(before.contains(" -> no learned MAC for destination, flooding\n"), "{before}");
@@ -345,6 +346,6 @@ fn trace_says_what_normal_would_do_now() {
     assert!(after.contains(" -> forwarding to learned port\n"), "{after}");
     let outputs = after.lines().last().expect("a line");
     assert_eq!(outputs.matches(',').count(), 0, "{after}");
-    let error = rig.switch.trace(&["br9".to_owned(), flow.to_owned()], false);
+    let error = rig.switch.trace(&["br9".to_owned(), flow.to_owned()], Traced::Packet);
     assert_eq!(error, Err("Unknown bridge name: br9".to_owned()));
 }

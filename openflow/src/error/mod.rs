@@ -24,9 +24,9 @@ const ET_EXPERIMENTER: u16 = 0xffff;
 /// Type of a Nicira error in OpenFlow 1.0 and 1.1 (`nicira-ext.h`, NXET_VENDOR).
 const NXET_VENDOR: u16 = 0xb0c2;
 
-/// Most bytes of the offending message that an error gives back: what the specification asks for at
-/// least (OpenFlow 1.0.2 §5.4.4).
-pub const MAX_ERROR_DATA_LEN: usize = 64;
+/// Most bytes of the offending message that an error gives back: as many as a message has room for.
+/// The specification asks for 64 at least (OpenFlow 1.0.2 §5.4.4); Open vSwitch gives all.
+pub const MAX_ERROR_DATA_LEN: usize = 65_535 - 24;
 
 /// Who defined an error.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -188,7 +188,7 @@ mod tests {
         for version in Version::ALL {
             for error in OfpError::ALL {
                 assert_eq!(OfpError::from_name(error.name()), Some(*error));
-                let message = ErrorMessage::new(*error, version, &[7; 100]);
+                let message = ErrorMessage::new(*error, version, &[7; 1 << 16]);
                 assert_eq!(message.data.len(), MAX_ERROR_DATA_LEN);
                 round_trip(&message, version);
                 let back = message.error(version).unwrap();

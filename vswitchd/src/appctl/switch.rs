@@ -6,6 +6,8 @@ use super::view::{BridgeView, Inspect, PortView, SwitchView};
 use crate::config::value::Value as _;
 use crate::config::{OfPort, PortSettings, PortType, peer_of};
 use crate::rpc::Takeover;
+use crate::switch::of_dump::Cached;
+use crate::switch::of_trace::Traced;
 use crate::switch::{self, Switch};
 
 impl SwitchView for Switch {
@@ -28,10 +30,10 @@ impl SwitchView for Switch {
 
     fn inspect(&mut self, what: Inspect, params: &[String]) -> Result<String, String> {
         match what {
-            Inspect::Trace => self.trace(params, false),
-            Inspect::TracePacketOut => self.trace(params, true),
-            Inspect::CachedFlows => self.dump_cached(params, false),
-            Inspect::CachedFlowsOfBridge => self.dump_cached(params, true),
+            Inspect::Trace => self.trace(params, Traced::Packet),
+            Inspect::TracePacketOut => self.trace(params, Traced::PacketOut),
+            Inspect::CachedFlows => self.dump_cached(params, Cached::All),
+            Inspect::CachedFlowsOfBridge => self.dump_cached(params, Cached::OfBridge),
             Inspect::Rules => self.dump_rules(params.first().map_or("", String::as_str)),
             Inspect::Upcalls => Ok(self.show_upcalls()),
         }

@@ -15,6 +15,15 @@ use crate::ofproto::odp::flow::flow_text;
 /// Letters of TCP flags, from the lowest bit.
 const TCP_FLAGS: &[u8] = b"FSRP.UECN";
 
+/// Which cached flows are printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cached {
+    /// Those of all bridges.
+    All,
+    /// Those of one bridge.
+    OfBridge,
+}
+
 /// How cached flows are printed.
 #[derive(Clone, Copy, Default)]
 struct Style {
@@ -28,7 +37,7 @@ impl Switch {
     ///
     /// # Errors
     /// One line.
-    pub fn dump_cached(&mut self, params: &[String], of_bridge: bool) -> Result<String, String> {
+    pub fn dump_cached(&mut self, params: &[String], of: Cached) -> Result<String, String> {
         let mut style = Style::default();
         let mut words = Vec::new();
         for param in params {
@@ -43,14 +52,14 @@ impl Switch {
                 word => words.push(word),
             }
         }
-        let bridge = match (of_bridge, words.as_slice()) {
-            (true, [name]) => {
+        let bridge = match (of, words.as_slice()) {
+            (Cached::OfBridge, [name]) => {
                 let missing = || format!("no such bridge {name}");
                 Some(self.bridges.get(*name).map(|state| state.id).ok_or_else(missing)?)
             }
-            (true, _) => return Err("dpif/dump-flows: argument: BRIDGE".to_owned()),
-            (false, [] | ["ovs-netdev" | "netdev@ovs-netdev"]) => None,
-            (false, [name, ..]) => {
+            (Cached::OfBridge, _) => return Err("dpif/dump-flows: argument: BRIDGE".to_owned()),
+            (Cached::All, [] | ["ovs-netdev" | "netdev@ovs-netdev"]) => None,
+            (Cached::All, [name, ..]) => {
                 return Err(format!(
                     "vswitchd: opening datapath {name} failed (No such file or directory)"
                 ));

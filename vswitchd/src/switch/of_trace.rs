@@ -38,6 +38,15 @@ impl Oracle for Now<'_> {
     }
 }
 
+/// Where the packet comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Traced {
+    /// A port.
+    Packet,
+    /// A controller, which says what is to be done with it.
+    PacketOut,
+}
+
 /// What is to be traced.
 struct Request {
     bridge: String,
@@ -53,9 +62,9 @@ impl Switch {
     ///
     /// # Errors
     /// One line.
-    pub fn trace(&mut self, params: &[String], packet_out: bool) -> Result<String, String> {
+    pub fn trace(&mut self, params: &[String], of: Traced) -> Result<String, String> {
         self.flush_openflow();
-        let request = self.trace_request(params, packet_out)?;
+        let request = self.trace_request(params, of)?;
         let view = self.of.shared.publisher.current();
         let text = self.trace_text(&view, &request)?;
         if request.sends && request.actions.is_none() {
@@ -64,17 +73,17 @@ impl Switch {
         Ok(text)
     }
 
-    fn trace_request(&self, params: &[String], packet_out: bool) -> Result<Request, String> {
-        let usage = if packet_out {
+    fn trace_request(&self, params: &[String], of: Traced) -> Result<Request, String> {
+        let usage = if of == Traced::PacketOut {
             "ofproto/trace-packet-out: arguments: BRIDGE FLOW [-generate | PACKET] ACTIONS"
         } else {
             "ofproto/trace: arguments: BRIDGE FLOW [-generate | PACKET]"
         };
         let mut words: Vec<&str> = params.iter().map(String::as_str).collect();
         words.retain(|word| *word != "-consistent" && *word != "--consistent");
-        let actions = match packet_out {
-            true => Some(words.pop().ok_or(usage)?),
-            false => None,
+        let actions = match of {
+            Traced::PacketOut => Some(words.pop().ok_or(usage)?),
+            Traced::Packet => None,
         };
         let n_words = words.len();
         words.retain(|word| !matches!(*word, "-generate" | "--generate"));

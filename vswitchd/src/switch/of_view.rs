@@ -86,7 +86,8 @@ impl Default for BridgeFlows {
             mode: None,
             ports: Arc::default(),
             ports_changed: Version(0),
-            program: Program::Drop,
+            // Another than any that is chosen first, so that what is chosen is credited.
+            program: Program::Flows,
             stats: Arc::default(),
             credited: None,
         }

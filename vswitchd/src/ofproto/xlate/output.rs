@@ -82,8 +82,9 @@ impl Xlate<'_> {
         self.depends.insert(Dependency::Ports(self.bridge.id));
         let in_port = self.in_port();
         let Some(port) = self.bridge.ports.get(&in_port) else {
-            self.report.say(Kind::Warning, || "no input port, dropping".to_owned());
-            return;
+            // A controller's own packet: nothing is learned of where it came from.
+            self.report.say(Kind::Detail, || "no input port, flooding".to_owned());
+            return self.flood(Flood::Flood);
         };
         match self.input.told {
             Told::Yes(oracle) => self.tell_normal(oracle, port.no),

@@ -6,6 +6,8 @@
 //! (`oftrace_node_print_details`): what is last of its kind stands no deeper than what it belongs to, so
 //! that a chain of tables reads as a list.
 
+use super::Told;
+
 /// What a line is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -54,10 +56,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Nothing yet; `is_told`: whether anybody reads it.
+    /// Nothing yet.
     #[must_use]
-    pub fn new(is_told: bool) -> Report {
-        Report { is_told, depth: 0, lines: Vec::new() }
+    pub fn new(told: Told<'_>) -> Report {
+        Report { is_told: matches!(told, Told::Yes(_)), depth: 0, lines: Vec::new() }
     }
 
     /// The lines.
@@ -125,11 +127,22 @@ fn print(lines: &[Line], level: usize, text: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Oracle;
     use super::*;
+    use datapath::l2::normal::Explained;
+    use datapath::{BridgeId, PortNo};
+
+    struct Nobody;
+
+    impl Oracle for Nobody {
+        fn normal(&self, _: BridgeId, _: PortNo, _: &[u8]) -> Option<Explained> {
+            None
+        }
+    }
 
     #[test]
     fn a_chain_reads_as_a_list_and_a_detour_is_set_off() {
-        let mut report = Report::new(true);
+        let mut report = Report::new(Told::Yes(&Nobody));
         let say = |report: &mut Report, kind, text: &str| report.say(kind, || text.to_owned());
         say(&mut report, Kind::Bridge, "bridge(\"br0\")");
         report.enter();

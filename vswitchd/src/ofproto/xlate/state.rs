@@ -21,7 +21,7 @@ use super::depends::Depends;
 use super::freeze::Pending;
 use super::keep::Kept;
 use super::report::{Kind, Report};
-use super::{Effect, Start, Told, XlateIn, XlateOut, port_of};
+use super::{Effect, Start, XlateIn, XlateOut, port_of};
 use crate::ofproto::ledger::Credit;
 use crate::ofproto::view::XBridge;
 
@@ -115,7 +115,7 @@ impl<'a> Xlate<'a> {
             kept: Vec::new(),
             effects: Vec::new(),
             caching: Caching::Install,
-            report: Report::new(matches!(input.told, Told::Yes(_))),
+            report: Report::new(input.told),
             stack: Vec::new(),
             action_set: Vec::new(),
             table: 0,
