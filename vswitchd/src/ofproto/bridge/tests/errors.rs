@@ -40,8 +40,10 @@ fn flows_that_are_refused() {
     lab.add("check_overlap,priority=1,arp,actions=1");
     lab.add("check_overlap,priority=1,ip,actions=2");
     lab.told();
-    for command in [FlowCommand::Modify, FlowCommand::Delete] {
-        assert_eq!(refused(&mut lab, command, "table=254,actions=1"), OfpError::BrEperm);
+    for (command, text) in
+        [(FlowCommand::Modify, "table=254,actions=1"), (FlowCommand::Delete, "table=254")]
+    {
+        assert_eq!(refused(&mut lab, command, text), OfpError::BrEperm);
     }
     let error = refused(&mut lab, FlowCommand::Modify, "actions=group:5");
     assert_eq!(error, OfpError::BaBadOutGroup);

@@ -132,6 +132,11 @@ fn flow_mod(command: FlowCommand, text: &str) -> Message {
     if !text.contains("table=") && command.is_delete() {
         flow.table = openflow::flow::TABLE_ALL;
     }
+    if matches!(command, FlowCommand::Modify | FlowCommand::ModifyStrict)
+        && !text.contains("cookie=")
+    {
+        flow.cookie = u64::MAX;
+    }
     Message::FlowMod(Box::new(flow))
 }
 

