@@ -43,7 +43,7 @@ fn flow(rig: &mut Rig, text: &str) {
 }
 
 fn flows(rig: &mut Rig) -> Vec<FlowStats> {
-    let request = StatsRequest::Flow(Box::new(FlowStatsRequest::default()));
+    let request = StatsRequest::Flow(Box::<FlowStatsRequest>::default());
     match ask(rig, Message::StatsRequest(request)).pop() {
         Some(Message::StatsReply(StatsReply::Flow(flows))) => flows,
         other => panic!("{other:?}"),

@@ -26,7 +26,7 @@ impl Xlate<'_> {
         let n_links = u64::from(multipath.max_link) + 1;
         let link = match multipath.algorithm {
             MultipathAlgorithm::ModuloN => hash % n_links,
-            MultipathAlgorithm::HashThreshold => (hash >> 32) * n_links >> 32,
+            MultipathAlgorithm::HashThreshold => ((hash >> 32) * n_links) >> 32,
             MultipathAlgorithm::Hrw => {
                 (0..n_links).max_by_key(|link| WordHash::new(hash).add(*link).finish()).unwrap_or(0)
             }

@@ -24,11 +24,9 @@ impl Xlate<'_> {
         match *action {
             OfAction::SetField(set) => self.set_bits(set.field, set.value, set.mask),
             OfAction::Load { dst, value } => self.write(dst, value.into()),
-            OfAction::Move { src, dst } => {
-                if self.has(src.field.info().prereq) {
-                    let value = self.read(src);
-                    self.write(dst, value);
-                }
+            OfAction::Move { src, dst } if self.has(src.field.info().prereq) => {
+                let value = self.read(src);
+                self.write(dst, value);
             }
             OfAction::SetEthSrc(mac) => self.set(FieldId::EthSrc, mac.to_u64().into()),
             OfAction::SetEthDst(mac) => self.set(FieldId::EthDst, mac.to_u64().into()),

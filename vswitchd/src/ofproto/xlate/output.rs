@@ -28,7 +28,7 @@ impl Xlate<'_> {
     /// `output`: to a port, or to what a reserved number means.
     pub(super) fn output(&mut self, port: OfPort, max_len: u16) {
         match port {
-            OfPort::IN_PORT => self.to_port(self.in_port(), None, Back::Allowed),
+            OfPort::IN_PORT => self.output_to(self.in_port(), None, Back::Allowed),
             OfPort::TABLE => {
                 let (place, table) = (self.place, self.table);
                 self.resubmit(OfPort::IN_PORT, 0);
@@ -48,7 +48,7 @@ impl Xlate<'_> {
                 self.send_some(max_len, reason);
             }
             OfPort::NONE => {}
-            port => self.to_port(port, None, Back::Refused),
+            port => self.output_to(port, None, Back::Refused),
         }
     }
 
@@ -67,13 +67,13 @@ impl Xlate<'_> {
     /// `output(port=…,max_len=…)`.
     pub(super) fn output_cut(&mut self, port: OfPort, max_len: u32) {
         match port {
-            OfPort::IN_PORT => self.to_port(self.in_port(), Some(max_len), Back::Allowed),
+            OfPort::IN_PORT => self.output_to(self.in_port(), Some(max_len), Back::Allowed),
             OfPort::TABLE | OfPort::NORMAL | OfPort::FLOOD | OfPort::ALL | OfPort::CONTROLLER => {
                 self.report
                     .say(Kind::Warning, || format!("output_trunc does not support port: {port}"));
             }
             OfPort::NONE => {}
-            port => self.to_port(port, Some(max_len), Back::Refused),
+            port => self.output_to(port, Some(max_len), Back::Refused),
         }
     }
 
@@ -102,10 +102,10 @@ impl Xlate<'_> {
             let is_out = flood == Flood::Flood && port.config.contains(PortConfig::NO_FLOOD);
             port.ofport != in_port && !is_out
         };
-        ports.values().filter(wants).for_each(|port| self.to_xport(port, None));
+        ports.values().filter(wants).for_each(|port| self.leave_by(port, None));
     }
 
-    fn to_port(&mut self, port: OfPort, max_len: Option<u32>, back: Back) {
+    fn output_to(&mut self, port: OfPort, max_len: Option<u32>, back: Back) {
         self.depends.insert(Dependency::Ports(self.bridge.id));
         if back == Back::Refused && port == self.in_port() {
             self.report.say(Kind::Detail, || "skipping output to input port".to_owned());
@@ -113,12 +113,12 @@ impl Xlate<'_> {
         }
         let ports = std::sync::Arc::clone(&self.bridge.ports);
         match ports.get(&port) {
-            Some(port) => self.to_xport(port, max_len),
+            Some(port) => self.leave_by(port, max_len),
             None => self.report.say(Kind::Detail, || "Nonexistent output port".to_owned()),
         }
     }
 
-    fn to_xport(&mut self, port: &XPort, max_len: Option<u32>) {
+    fn leave_by(&mut self, port: &XPort, max_len: Option<u32>) {
         if port.config.contains(PortConfig::NO_FWD) {
             let why = || "OFPPC_NO_FWD set, skipping output".to_owned();
             return self.report.say(Kind::Detail, why);

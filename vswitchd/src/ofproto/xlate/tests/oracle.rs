@@ -328,11 +328,9 @@ impl Naive<'_> {
                 self.write(dst.field, u128::from(*value) << dst.offset, dst.mask())
             }
             OfAction::SetField(set) => self.write(set.field, set.value, set.mask),
-            OfAction::Move { src, dst } => {
-                if src.field.info().prereq.holds(&self.key) {
-                    let value = self.key.read(*src);
-                    self.write(dst.field, value << dst.offset, dst.mask());
-                }
+            OfAction::Move { src, dst } if src.field.info().prereq.holds(&self.key) => {
+                let value = self.key.read(*src);
+                self.write(dst.field, value << dst.offset, dst.mask());
             }
             OfAction::SetEthSrc(mac) => self.write(FieldId::EthSrc, mac.to_u64().into(), u128::MAX),
             OfAction::SetEthDst(mac) => self.write(FieldId::EthDst, mac.to_u64().into(), u128::MAX),
