@@ -4,6 +4,7 @@ use openflow::switch::FragHandling;
 use openflow::{Message, OfpError};
 
 use crate::ofproto::notice::{Asker, Notice};
+use crate::ofproto::view::Miss;
 use crate::switch::Switch;
 use crate::switch::of_status::{FailOpen, OfStatus};
 
@@ -45,6 +46,9 @@ pub trait Bridges {
 
     /// See [`Switch::set_frag_handling`].
     fn set_frag_handling(&mut self, bridge: &str, frag: FragHandling);
+
+    /// See [`Switch::set_miss`].
+    fn set_miss(&mut self, bridge: &str, miss: Miss);
 
     /// See [`Switch::set_fail_open`].
     fn set_fail_open(&mut self, bridge: &str, fail_open: FailOpen);
@@ -90,6 +94,10 @@ impl Bridges for Switch {
 
     fn set_frag_handling(&mut self, bridge: &str, frag: FragHandling) {
         Switch::set_frag_handling(self, bridge, frag);
+    }
+
+    fn set_miss(&mut self, bridge: &str, miss: Miss) {
+        Switch::set_miss(self, bridge, miss);
     }
 
     fn set_fail_open(&mut self, bridge: &str, fail_open: FailOpen) {

@@ -12,6 +12,7 @@ use datapath::snapshot::Version;
 use datapath::{BridgeId, PortNo};
 use openflow::OfPort;
 use openflow::port::PortConfig;
+use openflow::switch::FragHandling;
 
 use super::group::Group;
 use super::tables::Tables;
@@ -72,6 +73,8 @@ pub struct XBridge {
     pub meters: Arc<BTreeMap<u32, MeterId>>,
     /// What happens to packets that no flow matches.
     pub miss: Miss,
+    /// What happens to fragments.
+    pub frags: FragHandling,
 }
 
 /// A port.

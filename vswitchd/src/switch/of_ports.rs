@@ -95,6 +95,7 @@ impl Switch {
     pub fn set_frag_handling(&mut self, bridge: &str, frag: FragHandling) {
         if let Some(state) = self.bridges.get_mut(bridge) {
             state.frag = frag;
+            self.flows_seen_otherwise(bridge);
         }
     }
 

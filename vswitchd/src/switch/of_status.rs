@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Switch;
 pub use crate::ofproto::bridge::FailOpen;
+use crate::ofproto::view::Miss;
 
 /// A controller.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -91,6 +92,15 @@ impl Switch {
             state.fail_open = fail_open;
             self.with_flows(bridge, None, |ofproto, cx| ofproto.fail_open(cx, fail_open));
             self.flush_openflow();
+        }
+    }
+
+    /// What happens to packets that no flow matches: controllers of OpenFlow 1.0 want them.
+    pub fn set_miss(&mut self, bridge: &str, miss: Miss) {
+        let Some(state) = self.bridges.get_mut(bridge) else { return };
+        let is_other = std::mem::replace(&mut state.openflow.miss, miss) != miss;
+        if is_other {
+            self.flows_seen_otherwise(bridge);
         }
     }
 

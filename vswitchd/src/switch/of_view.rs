@@ -17,6 +17,7 @@ use datapath::snapshot::Version;
 use datapath::view::{BridgeStats, PortKind, Program};
 use openflow::OfPort;
 use openflow::port::PortConfig;
+use openflow::switch::FragHandling;
 
 use super::of_ports::config_of;
 use super::{Switch, SwitchError};
@@ -110,20 +111,21 @@ impl BridgeFlows {
         &self.ports
     }
 
-    fn wanted_program(&self) -> Program {
+    fn wanted_program(&self, frags: FragHandling) -> Program {
+        let takes_fragments = frags != FragHandling::Drop;
         // A port that is down is so in the datapath, too.
         let is_told = |port: &XPort| port.config.0 & !PortConfig::PORT_DOWN.0 != 0;
         let is_plain = !self.ports.values().any(is_told);
         match self.ofproto.shape() {
-            Shape::Normal if is_plain => Program::Normal,
+            Shape::Normal if is_plain && takes_fragments => Program::Normal,
             Shape::Empty if self.miss == Miss::Drop => Program::Drop,
             _ => Program::Flows,
         }
     }
 
     /// Chooses the program; whether it is another one.
-    fn choose_program(&mut self, next: Version, ledger: &Ledger) -> bool {
-        let program = self.wanted_program();
+    fn choose_program(&mut self, (next, frags): (Version, FragHandling), ledger: &Ledger) -> bool {
+        let program = self.wanted_program(frags);
         let credited = match program {
             Program::Normal => self.only_flow(next),
             _ => None,
@@ -224,7 +226,7 @@ impl Switch {
         for (name, state) in &mut self.bridges {
             let flows = &mut state.openflow;
             flows.ofproto.take_dirty();
-            is_other |= flows.choose_program(next, &self.of.ledger);
+            is_other |= flows.choose_program((next, state.frag), &self.of.ledger);
             for port in flows.ports.values() {
                 put(&mut view.ports, port.no.index(), (state.id, port.ofport));
             }
@@ -238,11 +240,23 @@ impl Switch {
                 groups_changed: flows.ofproto.groups_changed(),
                 meters: Arc::clone(flows.ofproto.meters()),
                 miss: flows.miss,
+                frags: state.frag,
             };
             put(&mut view.bridges, state.id.index(), Arc::new(bridge));
         }
         self.of.version = self.of.shared.publisher.publish(view);
         is_other
+    }
+
+    /// Publishes how a bridge goes about packets, after that has changed; nothing translated before holds.
+    pub(super) fn flows_seen_otherwise(&mut self, bridge: &str) {
+        let next = self.of.next();
+        if let Some(state) = self.bridges.get_mut(bridge) {
+            state.openflow.ports_changed = next;
+        }
+        if self.publish_view() {
+            self.publish_snapshot();
+        }
     }
 
     /// Makes what translations see of ports follow what there is.

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use mio::Token;
 use mio::net::{TcpStream, UnixStream};
+use openflow::Version;
 
 use super::super::bridges::Bridges;
 use super::super::conn::Conn;
@@ -20,6 +21,7 @@ use super::super::target::Endpoint;
 use super::services::{Passive, ServiceKind};
 use super::{Bridge, OfConns, PROBE_INTERVAL};
 use crate::config::value::Value as _;
+use crate::ofproto::view::Miss;
 use crate::stream::Socket;
 use crate::switch::of_status::{ControllerStatus, FailOpen, OfStatus};
 
@@ -182,6 +184,15 @@ impl OfConns {
             self.close(token, Some("Connection timed out"));
         }
         self.connect_due(name, now);
+        let asks = |conn: &Conn| {
+            let session = conn.session();
+            &**session.bridge() == name
+                && session.side() == Side::Controller
+                && session.role() != Role::Secondary
+                && session.version() == Some(Version::V10)
+        };
+        let is_asked = self.clients.iter().any(|(_, conn)| asks(conn));
+        bridges.set_miss(name, if is_asked { Miss::Controller } else { Miss::Drop });
         let Some(bridge) = self.bridges.get_mut(name) else { return };
         let is_active = |remote: &Remote| remote.controller.state() == State::Active;
         let is_alive = bridge.remotes.is_empty() || bridge.remotes.iter().any(is_active);

@@ -9,6 +9,7 @@ use openflow::switch::{FragHandling, SwitchConfig};
 
 use super::*;
 use crate::ofproto::notice::Event;
+use crate::ofproto::view::Miss;
 use crate::switch::of_status::{FailOpen, OfStatus};
 
 /// Bridges that obey, and remember what they were asked.
@@ -17,6 +18,7 @@ pub struct Fake {
     pub asked: Vec<Message>,
     pub notices: Vec<Notice>,
     pub fail_open: FailOpen,
+    pub miss: Miss,
     pub status: OfStatus,
     bundles: Vec<Vec<(u32, Message)>>,
     refuse: Option<(usize, OfpError)>,
@@ -59,6 +61,10 @@ impl Bridges for Fake {
 
     fn set_frag_handling(&mut self, _: &str, frag: FragHandling) {
         self.frag = frag;
+    }
+
+    fn set_miss(&mut self, _: &str, miss: Miss) {
+        self.miss = miss;
     }
 
     fn set_fail_open(&mut self, _: &str, fail_open: FailOpen) {

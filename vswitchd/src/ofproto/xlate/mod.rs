@@ -64,7 +64,9 @@ use datapath::upcall::Caching;
 use datapath::{Actions, BridgeId, DropReason, PortNo};
 use openflow::flow::FlowMod;
 use openflow::port::PortConfig;
+use openflow::switch::FragHandling;
 use openflow::{OfAction, OfPort};
+use packet::flow::{FieldId, Prereq};
 use packet::{FlowKey, FlowMask};
 
 use super::ledger::Credit;
@@ -175,7 +177,7 @@ pub struct XlateOut {
 pub fn translate(input: &XlateIn<'_>) -> XlateOut {
     let mut xlate = Xlate::new(input);
     match input.start {
-        Start::Table if !may_receive(&mut xlate) => {}
+        Start::Table if !may_receive(&mut xlate) || is_dropped_fragment(&mut xlate) => {}
         Start::Table => xlate.look_up_first(),
         Start::Actions(actions) => xlate.run_packet_out(actions),
         Start::Frozen(frozen) => xlate.thaw(frozen),
@@ -192,6 +194,14 @@ fn may_receive(xlate: &mut Xlate<'_>) -> bool {
         xlate.end = DropReason::ForwardingDisabled;
     }
     !is_off
+}
+
+/// Whether the packet is a fragment, in a bridge that drops those.
+fn is_dropped_fragment(xlate: &mut Xlate<'_>) -> bool {
+    xlate.bridge.frags == FragHandling::Drop && xlate.has(Prereq::Ip) && {
+        xlate.look_at(FieldId::IpFrag);
+        xlate.key.get(FieldId::IpFrag) != 0
+    }
 }
 
 /// A port by the number that a key has.

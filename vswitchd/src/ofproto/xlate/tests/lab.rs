@@ -66,6 +66,7 @@ impl Lab {
             groups_changed: VERSION,
             meters: Arc::default(),
             miss: Miss::Drop,
+            frags: Default::default(),
         };
         view.bridges.push(Some(Arc::new(bridge)));
         Lab { view, keeper: Keeper::default() }
