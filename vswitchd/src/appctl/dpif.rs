@@ -13,7 +13,8 @@ const DATAPATH: &str = "netdev@ovs-netdev";
 
 /// `dpif/show`
 pub fn show(context: &mut Context<'_>, _: &[String]) -> Result<Output, AppctlError> {
-    let mut text = format!("{DATAPATH}: hit:{} missed:0\n", n_hits(context.switch));
+    let looked_up = LookUps::of(context.switch);
+    let mut text = format!("{DATAPATH}: hit:{} missed:{}\n", looked_up.hit, looked_up.missed);
     for bridge in context.switch.bridges() {
         // Writing to a string does not fail.
         let _ = writeln!(text, "  {}:", bridge.name);
@@ -41,9 +42,10 @@ pub fn dpctl_show(context: &mut Context<'_>, params: &[String]) -> Result<Output
     if let Some(other) = named.find(|dp| !matches!(dp.as_str(), DATAPATH | "ovs-netdev")) {
         return Err(AppctlError::NoDatapath(other.clone()));
     }
+    let LookUps { hit, missed, lost } = LookUps::of(context.switch);
+    let n_flows = context.switch.n_cached_flows();
     let mut text = format!(
-        "{DATAPATH}:\n  lookups: hit:{} missed:0 lost:0\n  flows: 0\n",
-        n_hits(context.switch)
+        "{DATAPATH}:\n  lookups: hit:{hit} missed:{missed} lost:{lost}\n  flows: {n_flows}\n"
     );
     let bridges = context.switch.bridges();
     let mut ports: Vec<_> = bridges.iter().flat_map(|bridge| &bridge.ports).collect();
@@ -105,12 +107,27 @@ fn human(bytes: u64) -> String {
     format!(" ({}.{} {})", tenths / 10, tenths % 10, UNITS[i])
 }
 
-/// Frames that the datapath has decided about. Nothing misses: NORMAL needs no flow to be installed.
-/// Counted by port, since the counters of poll threads go with their threads.
-fn n_hits(switch: &dyn SwitchView) -> u64 {
-    let bridges = switch.bridges();
-    let ports = bridges.iter().flat_map(|bridge| &bridge.ports);
-    ports.filter(|port| !is_patch(port)).map(|port| port.stats.sum(|c| c.rx_packets.get())).sum()
+/// Look-ups of frames that came by ports.
+struct LookUps {
+    /// Decided by the datapath alone: by cached flows, or by NORMAL, which needs none.
+    hit: u64,
+    /// Translated.
+    missed: u64,
+    /// Lost instead.
+    lost: u64,
+}
+
+impl LookUps {
+    /// Frames are counted by port, since the counters of poll threads go with their threads.
+    fn of(switch: &dyn SwitchView) -> LookUps {
+        let bridges = switch.bridges();
+        let ports = bridges.iter().flat_map(|bridge| &bridge.ports).filter(|port| !is_patch(port));
+        let received: u64 = ports.map(|port| port.stats.sum(|c| c.rx_packets.get())).sum();
+        let threads = switch.threads();
+        let missed: u64 = threads.iter().map(|thread| thread.upcalls).sum();
+        let lost: u64 = threads.iter().map(|thread| thread.lost_upcalls).sum();
+        LookUps { hit: received.saturating_sub(missed + lost), missed, lost }
+    }
 }
 
 #[cfg(test)]

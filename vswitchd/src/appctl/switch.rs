@@ -28,6 +28,12 @@ impl SwitchView for Switch {
         self.engine().clock().now_s()
     }
 
+    fn n_cached_flows(&mut self) -> usize {
+        let mut n = 0;
+        self.engine_mut().dump_flows(|_, _| n += 1);
+        n
+    }
+
     fn inspect(&mut self, what: Inspect, params: &[String]) -> Result<String, String> {
         match what {
             Inspect::Trace => self.trace(params, Traced::Packet),

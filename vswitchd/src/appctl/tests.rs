@@ -20,6 +20,10 @@ struct Fake {
 }
 
 impl SwitchView for Fake {
+    fn n_cached_flows(&mut self) -> usize {
+        0
+    }
+
     fn inspect(&mut self, what: view::Inspect, params: &[String]) -> Result<String, String> {
         Err(format!("{what:?} {params:?}"))
     }

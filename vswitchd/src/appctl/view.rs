@@ -21,6 +21,9 @@ pub trait SwitchView {
     /// The time by which the forwarding databases go, seconds since the engine's start.
     fn now_s(&self) -> u32;
 
+    /// How many flows are cached.
+    fn n_cached_flows(&mut self) -> usize;
+
     /// Flows, as the tables and the datapath have them.
     ///
     /// # Errors

@@ -71,6 +71,10 @@ pub fn explain(
         .copied()
         .find(|reason| in_port.stats.sum(|counters| counters.rx_drops(*reason)) > 0);
     if let Some(dropped) = dropped.filter(|_| sink.0.is_empty()) {
+        if dropped == DropReason::SamePort {
+            // Its source was learned in between, and is its destination.
+            why.clear();
+        }
         why.push(words(dropped));
     }
     why.retain(|line| !line.is_empty());

@@ -113,9 +113,6 @@ const HEADERS: &[Header] = &[
 const ETHERNET: Header =
     (Prereq::None, "eth", &[("src", FieldId::EthSrc, As::Mac), ("dst", FieldId::EthDst, As::Mac)]);
 
-/// The headers that can be set, whatever the packet is: for an action, whose packet is not known.
-const SETTABLE: &[Header] = HEADERS;
-
 /// Prints a flow: `recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth(…),…`. `port` names ports.
 #[must_use]
 pub fn flow_text(key: &FlowKey, mask: &FlowMask, port: &dyn Fn(u32) -> String) -> String {
@@ -238,7 +235,7 @@ pub fn set_texts(key: &FlowKey, mask: &FlowMask, of: &FlowKey) -> Vec<String> {
     if tci != 0 {
         texts.push(format!("vlan({})", tag_text(key.outer_vlan(), tci)));
     }
-    let applies = SETTABLE.iter().filter(|(prereq, ..)| prereq.holds(of));
+    let applies = HEADERS.iter().filter(|(prereq, ..)| prereq.holds(of));
     texts.extend(applies.map(|of| header(of, key, mask)));
     texts.retain(|text| !text.is_empty());
     texts

@@ -35,8 +35,7 @@ const SHOWN: &[(Prereq, &[FieldId])] = &[
 #[must_use]
 pub fn headers_text(key: &FlowKey) -> String {
     let mut mask = FlowMask::EMPTY;
-    for (prereq, fields) in SHOWN.iter().filter(|(prereq, _)| prereq.holds(key)) {
-        let _ = prereq;
+    for (_, fields) in SHOWN.iter().filter(|(prereq, _)| prereq.holds(key)) {
         fields.iter().for_each(|field| mask.add_field(*field));
     }
     let noted = |field: &FieldId| {

@@ -45,6 +45,9 @@ impl Xlate<'_> {
     pub(super) fn tell_normal(&mut self, oracle: &dyn Oracle, in_port: PortNo) {
         let frame = frame_of(&self.key);
         let Some(explained) = oracle.normal(self.bridge.id, in_port, &frame) else { return };
+        if let Some(reason) = explained.dropped {
+            self.end = reason;
+        }
         for why in explained.why {
             self.report.say(Kind::Detail, || why);
         }
