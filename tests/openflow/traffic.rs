@@ -49,6 +49,8 @@ fn flows_direct_pings_and_streams_and_count_them() {
     let all = format!("priority=9,in_port={pa},actions=output:{pc}");
     lab.daemon.ofctl(&["add-flow", "br0", &all]);
     lab.daemon.ofctl(&["add-flow", "br0", &format!("in_port={pc},actions=output:{pa}")]);
+    // Neither has forgotten yet that the other did not answer.
+    wait_reachable(&a, &c);
     ping(&a, &c, 20, 1400);
     assert!(!can_ping(&a, &b));
 }

@@ -141,6 +141,7 @@ impl Xlate<'_> {
         let list = self.aside(|xlate| xlate.send_expired(ids));
         let expired = Actions::new(list, DropReason::TtlExpired);
         self.list.push(Action::DecTtl { expired });
+        self.is_counted_down = true;
         self.key.set(FieldId::IpTtl, ttl - 1);
         Next::GoOn
     }

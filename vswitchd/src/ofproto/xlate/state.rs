@@ -84,6 +84,8 @@ pub struct Xlate<'a> {
     /// What a frozen walk goes on by: the length of the packet says which bit a field gets.
     pub(super) fork: Option<(u16, Subfield)>,
     pub(super) is_exited: bool,
+    /// The datapath has been told to count the time to live down.
+    pub(super) is_counted_down: bool,
     error: Option<DropReason>,
 }
 
@@ -133,6 +135,7 @@ impl<'a> Xlate<'a> {
             frozen: None,
             fork: None,
             is_exited: false,
+            is_counted_down: false,
             error: None,
         }
     }
@@ -275,6 +278,10 @@ impl<'a> Xlate<'a> {
 
     pub(super) fn finish(mut self) -> XlateOut {
         self.finish_freezing();
+        if self.error.is_some() && self.is_counted_down {
+            // A packet whose time was over would not have come as far as the error.
+            self.look_at(FieldId::IpTtl);
+        }
         let actions = match self.error {
             Some(reason) => Actions::drop(reason),
             None => Actions::new(self.list, self.end),

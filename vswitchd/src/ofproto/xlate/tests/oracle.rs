@@ -454,7 +454,7 @@ fn check(flows: Vec<String>, keys: &[FlowKey]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn the_cached_path_does_what_a_naive_walk_does(
