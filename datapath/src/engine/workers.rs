@@ -39,6 +39,10 @@ enum Link {
     Thread(Mailbox, Option<JoinHandle<()>>),
 }
 
+/// Bytes of a poll thread's stack, of which only what is touched takes memory: a translation goes as
+/// deep as tables, groups and clones nest.
+const STACK_LEN: usize = 8 << 20;
+
 /// One worker, seen from the control thread.
 pub(super) struct Worker {
     pub id: usize,
@@ -60,7 +64,8 @@ impl Worker {
         let stats = Arc::<ThreadStats>::default();
         let (mailbox, thread) = build(seed, id, stats.clone())?;
         let (report, pinned) = bounded(1);
-        let handle = std::thread::Builder::new().name(format!("poll{id}")).spawn(move || {
+        let thread_of = std::thread::Builder::new().name(format!("poll{id}"));
+        let handle = thread_of.stack_size(STACK_LEN).spawn(move || {
             let outcome = cpu.map_or(Ok(()), cpu::pin);
             let start = outcome.is_ok();
             let _ = report.send(outcome);

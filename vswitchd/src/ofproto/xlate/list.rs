@@ -13,8 +13,14 @@ use super::report::Kind;
 use super::state::{Stacked, Xlate};
 
 impl Xlate<'_> {
-    /// Does what a list says.
+    /// Does what a list says, in the tables that it goes on to, too.
     pub(super) fn run_list(&mut self, actions: &[OfAction]) {
+        self.run_through(actions);
+        self.go_on();
+    }
+
+    /// Does what a list says; where it goes on is left in [`Xlate::next_table`].
+    pub(super) fn run_through(&mut self, actions: &[OfAction]) {
         let is_tail = self.is_last;
         for (at, action) in actions.iter().enumerate() {
             if self.is_over() {
@@ -56,7 +62,7 @@ impl Xlate<'_> {
             OfAction::Resubmit { in_port, table, .. } => {
                 self.resubmit(*in_port, table.unwrap_or(self.table));
             }
-            OfAction::GotoTable(table) => self.goto(*table),
+            OfAction::GotoTable(table) => self.next_table = Some(*table),
             OfAction::Learn(learn) => self.learn(learn),
             OfAction::Clone(actions) => self.clone_packet(actions),
             OfAction::Exit => self.is_exited = true,

@@ -13,7 +13,7 @@ use datapath::upcall::Caching;
 use datapath::{Action, Actions, DropReason};
 use openflow::{OfAction, OfPort};
 use packet::flow::place::{self, STAGE_METADATA};
-use packet::flow::{FieldId, Prereq, Subfield};
+use packet::flow::{FieldId, KeyVlan, Prereq, Subfield};
 use packet::vlan::TAG_PRESENT;
 use packet::{FlowKey, FlowMask, VlanTag};
 
@@ -78,13 +78,17 @@ pub struct Xlate<'a> {
     pub(super) is_tail: bool,
     /// Nothing remains to be run behind the action that is run now.
     pub(super) is_last: bool,
+    /// Tags below the two that the key holds, the innermost first.
+    pub(super) tags_below: Vec<KeyVlan>,
     /// A label was taken off: nobody has looked at what is below.
     pub(super) is_below_unknown: bool,
+    /// Where the list that was run last goes on: it has ended with `goto_table`.
+    pub(super) next_table: Option<u8>,
     pub(super) frozen: Option<Vec<Pending>>,
     /// What a frozen walk goes on by: the length of the packet says which bit a field gets.
     pub(super) fork: Option<(u16, Subfield)>,
     pub(super) is_exited: bool,
-    /// The datapath has been told to count the time to live down.
+    /// The datapath has been told to count the packet's own time to live down.
     pub(super) is_counted_down: bool,
     error: Option<DropReason>,
 }
@@ -131,7 +135,9 @@ impl<'a> Xlate<'a> {
             resubmits: 0,
             is_tail: true,
             is_last: true,
+            tags_below: Vec::new(),
             is_below_unknown: false,
+            next_table: None,
             frozen: None,
             fork: None,
             is_exited: false,
@@ -244,11 +250,13 @@ impl<'a> Xlate<'a> {
         let list = std::mem::take(&mut self.list);
         let frozen = self.frozen.take();
         let (key, written) = (self.key.clone(), self.written.clone());
+        let tags_below = self.tags_below.clone();
         let (is_last, is_below) = (self.is_last, self.is_below_unknown);
         self.is_last = false;
         run(self);
         self.finish_freezing();
         (self.key, self.written, self.dirty) = (key, written, FlowMask::EMPTY);
+        self.tags_below = tags_below;
         (self.is_last, self.is_below_unknown) = (is_last, is_below);
         self.frozen = frozen;
         std::mem::replace(&mut self.list, list)
@@ -279,8 +287,9 @@ impl<'a> Xlate<'a> {
     pub(super) fn finish(mut self) -> XlateOut {
         self.finish_freezing();
         if self.error.is_some() && self.is_counted_down {
-            // A packet whose time was over would not have come as far as the error.
-            self.look_at(FieldId::IpTtl);
+            // A packet whose time was over would not have come as far as the error. It was the packet's
+            // own, whatever was written since.
+            self.mask.add_field(FieldId::IpTtl);
         }
         let actions = match self.error {
             Some(reason) => Actions::drop(reason),

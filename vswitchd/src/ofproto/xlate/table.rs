@@ -77,16 +77,6 @@ impl Xlate<'_> {
         }
     }
 
-    /// `goto_table`.
-    pub(super) fn goto(&mut self, table: u8) {
-        if !self.may_descend() {
-            return;
-        }
-        let (table_before, cookie, place) = (self.table, self.cookie, self.place);
-        self.go(table, Missing::AsTheTableSays);
-        (self.table, self.cookie, self.place) = (table_before, cookie, place);
-    }
-
     /// Whether the walk may go one deeper.
     pub(super) fn may_descend(&mut self) -> bool {
         if self.depth >= MAX_DEPTH {
@@ -100,27 +90,45 @@ impl Xlate<'_> {
         true
     }
 
-    /// Looks the packet up in a table and does what its flow says.
+    /// Looks the packet up in a table and does what its flow says, and so on with `goto_table`.
     fn go(&mut self, table: u8, missing: Missing) {
+        self.go_once(table, missing);
+        self.go_on();
+    }
+
+    /// Goes on where the list that was run last has said: one table after the other, not one within
+    /// the other, so that a chain of tables takes no more of the stack than one.
+    pub(super) fn go_on(&mut self) {
+        let (table, cookie, place) = (self.table, self.cookie, self.place);
+        let mut n_entered = 0;
+        while let Some(next) = self.next_table.take() {
+            if !self.may_descend() {
+                break;
+            }
+            self.report.enter();
+            n_entered += 1;
+            self.go_once(next, Missing::AsTheTableSays);
+        }
+        (0..n_entered).for_each(|_| self.report.leave());
+        (self.table, self.cookie, self.place) = (table, cookie, place);
+    }
+
+    fn go_once(&mut self, table: u8, missing: Missing) {
         self.resubmits += 1;
         self.table = table;
-        let hit = self.look_up(table);
-        let found = if hit.is_some() { Found::Flow } else { Found::Nothing };
-        self.credits.push(Credit::Table(Arc::clone(&self.bridge.tables), table, found));
-        let Some(Hit { rule, priority, matching }) = hit else {
-            return self.miss(table, missing);
-        };
-        self.credits.push(Credit::Counts(Arc::clone(&rule.counts)));
-        let is_miss_flow = priority == 0 && matching == FlowMatch::ANY;
-        self.cookie = rule.cookie;
-        self.place = if is_miss_flow { Place::MissFlow } else { Place::Flow };
-        self.end = DropReason::PipelineDrop;
-        self.report.say(Kind::Table, || flow_line(table, priority, &matching, rule.cookie));
+        match self.look_up(table) {
+            Some(rule) => self.obey(&rule),
+            None => self.miss(table, missing),
+        }
+    }
+
+    /// Does what a flow says.
+    fn obey(&mut self, rule: &FlowRule) {
         self.report.enter();
         if rule.actions.is_empty() {
             self.report.say(Kind::Action, || "drop".to_owned());
         }
-        self.run_list(&rule.actions);
+        self.run_through(&rule.actions);
         self.report.leave();
     }
 
@@ -140,8 +148,22 @@ impl Xlate<'_> {
         self.report.leave();
     }
 
-    /// The flow of the highest priority that the packet matches.
-    fn look_up(&mut self, table: u8) -> Option<Hit> {
+    /// The flow of the highest priority that the packet matches, credited and told.
+    fn look_up(&mut self, table: u8) -> Option<Arc<FlowRule>> {
+        let found = self.find(table);
+        let outcome = if found.is_some() { Found::Flow } else { Found::Nothing };
+        self.credits.push(Credit::Table(Arc::clone(&self.bridge.tables), table, outcome));
+        let Hit { rule, priority, matching } = found?;
+        self.credits.push(Credit::Counts(Arc::clone(&rule.counts)));
+        let is_miss_flow = priority == 0 && matching == FlowMatch::ANY;
+        self.cookie = rule.cookie;
+        self.place = if is_miss_flow { Place::MissFlow } else { Place::Flow };
+        self.end = DropReason::PipelineDrop;
+        self.report.say(Kind::Table, || flow_line(table, priority, &matching, rule.cookie));
+        Some(rule)
+    }
+
+    fn find(&mut self, table: u8) -> Option<Hit> {
         let bridge = self.bridge;
         let of = bridge.tables.get(table)?;
         let flows = of.read();

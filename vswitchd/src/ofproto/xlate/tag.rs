@@ -47,8 +47,9 @@ impl Xlate<'_> {
     pub(super) fn push_vlan(&mut self, tpid: u16, tci: u16) {
         self.look(&tag_bits());
         self.commit();
-        let outer = self.key.outer_vlan();
+        let (outer, inner) = (self.key.outer_vlan(), self.key.inner_vlan());
         let tag = VlanTag(tci & !TAG_PRESENT);
+        self.tags_below.push(inner);
         self.key.set_inner_vlan(outer);
         self.key.set_outer_vlan(KeyVlan::new(tpid, tag));
         self.own(&tag_bits());
@@ -66,7 +67,7 @@ impl Xlate<'_> {
         self.commit();
         let inner = self.key.inner_vlan();
         self.key.set_outer_vlan(inner);
-        self.key.set_inner_vlan(KeyVlan::default());
+        self.key.set_inner_vlan(self.tags_below.pop().unwrap_or_default());
         self.own(&tag_bits());
         match self.list.last() {
             Some(Action::PushVlan { .. }) => drop(self.list.pop()),
