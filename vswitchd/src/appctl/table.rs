@@ -1,5 +1,7 @@
 //! The table of commands.
 
+use super::ofproto::inspect;
+use super::view::Inspect;
 use super::{
     AppctlError, Context, Output, coverage, dpif, drops, fdb, ofproto, pmd, process, vlog,
 };
@@ -40,16 +42,20 @@ const fn command(
 
 /// Every command, sorted by name.
 pub const COMMANDS: &[Command] = &[
-    command("bridge/dump-flows", "bridge", 1, 1, ofproto::bridge_dump_flows),
+    command("bridge/dump-flows", "bridge", 1, 1, |c, p| inspect(c, Inspect::Rules, p)),
     command("coverage/read-counter", "COUNTER", 1, 1, coverage::read_counter),
     command("coverage/show", "", 0, 0, coverage::show),
-    command("dpctl/dump-flows", "[-m] [--names] [dp]", 0, 4, ofproto::dpctl_dump_flows),
+    command("dpctl/dump-flows", "[-m] [--names] [dp]", 0, 4, |c, p| {
+        inspect(c, Inspect::CachedFlows, p)
+    }),
     command("dpctl/show", "[-s] [dp...]", 0, ANY, dpif::dpctl_show),
     command("dpif-netdev/pmd-perf-show", pmd::PERF_USAGE, 0, 8, pmd::perf_show),
     command("dpif-netdev/pmd-rxq-show", "[-pmd core] [-secs secs] [dp]", 0, 5, pmd::rxq_show),
     command("dpif-netdev/pmd-stats-clear", "[-pmd core] [dp]", 0, 3, pmd::stats_clear),
     command("dpif-netdev/pmd-stats-show", "[-pmd core] [dp]", 0, 3, pmd::stats_show),
-    command("dpif/dump-flows", "[-m] [--names] bridge", 1, 4, ofproto::dpif_dump_flows),
+    command("dpif/dump-flows", "[-m] [--names] bridge", 1, 4, |c, p| {
+        inspect(c, Inspect::CachedFlowsOfBridge, p)
+    }),
     command("dpif/show", "", 0, 0, dpif::show),
     command("drop/show", "[--json] [bridge]", 0, 2, drops::show),
     command("exit", "[--cleanup]", 0, 1, exit),
@@ -62,16 +68,18 @@ pub const COMMANDS: &[Command] = &[
     command("list-commands", "", 0, 0, list_commands),
     command("memory/show", "", 0, 0, process::memory_show),
     command("ofproto/list", "", 0, 0, ofproto::list),
-    command("ofproto/trace", "bridge flow [-generate|packet]", 2, 4, ofproto::trace),
+    command("ofproto/trace", "bridge flow [-generate|packet]", 2, 4, |c, p| {
+        inspect(c, Inspect::Trace, p)
+    }),
     command(
         "ofproto/trace-packet-out",
         "[-consistent] bridge flow [-generate|packet] actions",
         3,
         6,
-        ofproto::trace_packet_out,
+        |c, p| inspect(c, Inspect::TracePacketOut, p),
     ),
     command(SET_OPTIONS, "[--format text|json]", 0, 2, set_options),
-    command("upcall/show", "", 0, 0, ofproto::upcall_show),
+    command("upcall/show", "", 0, 0, |c, p| inspect(c, Inspect::Upcalls, p)),
     command("version", "", 0, 0, process::version),
     command("vlog/close", "", 0, 0, vlog::close),
     command("vlog/list", "", 0, 0, vlog::list),

@@ -24,7 +24,7 @@ use super::ledger::{Credit, Entry, Ledger, Source};
 use super::view::View;
 use super::xlate::depends::Depends;
 use super::xlate::keep::Keeper;
-use super::xlate::{Effect, Learned, Start, Told, XlateIn, XlateOut, translate};
+use super::xlate::{Learned, Start, Told, XlateIn, XlateOut, translate};
 
 /// Lessons that wait for the control thread at most.
 const N_LESSONS: usize = 4096;
@@ -44,7 +44,7 @@ pub struct Shared {
 pub struct Lessons {
     sender: SyncSender<Arc<Learned>>,
     receiver: Mutex<Receiver<Arc<Learned>>>,
-    wake: Arc<Wake>,
+    wake: Wake,
 }
 
 impl Lessons {
@@ -76,7 +76,7 @@ impl Shared {
     /// The process has too many descriptors.
     pub fn new() -> std::io::Result<Arc<Shared>> {
         let (sender, receiver) = sync_channel(N_LESSONS);
-        let (receiver, wake) = (Mutex::new(receiver), Arc::new(Wake::new()?));
+        let (receiver, wake) = (Mutex::new(receiver), Wake::new()?);
         Ok(Arc::new(Shared {
             publisher: Publisher::new(View::default()),
             keeper: Keeper::default(),
@@ -177,8 +177,7 @@ impl UpcallHandler for Handler {
 pub fn settle_in(ledger: &Ledger, lessons: &Lessons, out: XlateOut) -> UpcallOutcome {
     let counts = Arc::<FlowCounts>::default();
     let (mut credits, mut caching) = (out.credits, out.caching);
-    for effect in out.effects {
-        let Effect::Learn(learned) = effect;
+    for learned in out.lessons {
         if !lessons.teach(Arc::clone(&learned)) {
             caching = Caching::Once;
         }

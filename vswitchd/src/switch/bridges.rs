@@ -12,7 +12,7 @@ use packet::MacAddr;
 use super::Switch;
 use super::mirror::MirrorStates;
 use super::of_ports::ToldPorts;
-use super::of_status::{FailOpen, OfStatus};
+use super::of_status::OfStatus;
 use super::of_view::BridgeFlows;
 use super::ofport::OfPorts;
 use crate::config::Bridge;
@@ -33,8 +33,6 @@ pub(super) struct BridgeState {
     pub openflow: BridgeFlows,
     /// What happens to fragments.
     pub frag: FragHandling,
-    /// Whether it has lost its controllers.
-    pub fail_open: FailOpen,
     /// How it stands with its controllers.
     pub of_status: OfStatus,
     /// Its ports, as connections were told of them.
@@ -51,7 +49,6 @@ impl BridgeState {
             mirrors: MirrorStates::default(),
             openflow: BridgeFlows::default(),
             frag: FragHandling::Normal,
-            fail_open: FailOpen::Off,
             of_status: OfStatus::default(),
             told_ports: ToldPorts::new(),
         }

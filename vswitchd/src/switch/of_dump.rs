@@ -11,6 +11,7 @@ use openflow::text::{actions_text as of_actions_text, match_text};
 use super::Switch;
 use crate::ofproto::odp::actions::{Words, actions_text};
 use crate::ofproto::odp::flow::flow_text;
+use crate::ofproto::view::View;
 
 /// Letters of TCP flags, from the lowest bit.
 const TCP_FLAGS: &[u8] = b"FSRP.UECN";
@@ -80,21 +81,20 @@ impl Switch {
                 let _ = writeln!(text, "flow-dump from poll thread: {thread}");
             }
             for flow in flows.iter().filter(is_of) {
-                text.push_str(&self.cached_line(flow, style));
+                text.push_str(&self.cached_line(&view, flow, style));
             }
         }
         Ok(text)
     }
 
-    fn cached_line(&self, flow: &FlowDump, style: Style) -> String {
-        let view = self.of.shared.publisher.current();
+    fn cached_line(&self, view: &View, flow: &FlowDump, style: Style) -> String {
         let name = |no: u32| {
             let port = u16::try_from(no).ok().and_then(PortNo::new);
             let named = port.and_then(|port| Some(view.port(port)?.1.name.to_string()));
             named.filter(|_| style.names).unwrap_or_else(|| no.to_string())
         };
         let keeper = &self.of.shared.keeper;
-        let words = Words { port: &name, view: &view, keeper, key: &flow.key };
+        let words = Words { port: &name, view, keeper, key: &flow.key };
         let ufid = if style.more { format!("ufid:{}, ", flow.ufid) } else { String::new() };
         let stats = &flow.stats;
         let used = if stats.packets == 0 {
@@ -129,36 +129,38 @@ impl Switch {
         let state = self.bridges.get(bridge).ok_or("no such bridge")?;
         let now_ns = self.engine.clock().now_ns();
         let mut text = String::new();
-        for (table, flows) in state.openflow.ofproto.tables().iter() {
-            let flows = flows.read();
-            for (id, rule) in flows.iter(self.of.version) {
-                let (Some(matching), what) = (flows.flow_match(id), &rule.what) else { continue };
-                let seconds = now_ns.saturating_sub(what.created_ns) / 1_000_000_000;
-                if table != 0 {
-                    let _ = write!(text, "table_id={table}, ");
-                }
-                let _ = write!(
-                    text,
-                    "duration={seconds}s, n_packets={}, n_bytes={}, priority={}",
-                    what.counts.packets(),
-                    what.counts.bytes(),
-                    rule.priority()
-                );
-                let matching = match_text(&matching, openflow::flow::DEFAULT_PRIORITY);
-                if !matching.is_empty() {
-                    let _ = write!(text, ",{matching}");
-                }
-                let actions = of_actions_text(openflow::Version::V10, &what.actions);
-                let _ = writeln!(text, ",actions={actions}");
+        for (priority, flow) in state.openflow.ofproto.all_flows(now_ns) {
+            if flow.table != 0 {
+                // Writing to a string does not fail.
+                let _ = write!(text, "table_id={}, ", flow.table);
             }
+            let _ = write!(
+                text,
+                "duration={}s, n_packets={}, n_bytes={}, priority={priority}",
+                flow.duration.as_secs(),
+                flow.packets.unwrap_or(0),
+                flow.bytes.unwrap_or(0),
+            );
+            let matching = match_text(&flow.matching, openflow::flow::DEFAULT_PRIORITY);
+            if !matching.is_empty() {
+                let _ = write!(text, ",{matching}");
+            }
+            let actions = of_actions_text(openflow::Version::V10, &flow.actions);
+            let _ = writeln!(text, ",actions={actions}");
         }
         Ok(text)
     }
 
+    /// How many flows each poll thread has cached, by its number.
+    pub fn n_cached(&mut self) -> BTreeMap<usize, usize> {
+        let mut n_flows = BTreeMap::new();
+        self.engine.dump_flows(|thread, _| *n_flows.entry(thread).or_default() += 1);
+        n_flows
+    }
+
     /// `upcall/show`: cached flows, and their limits.
     pub fn show_upcalls(&mut self) -> String {
-        let mut n_flows: BTreeMap<usize, usize> = BTreeMap::new();
-        self.engine.dump_flows(|thread, _| *n_flows.entry(thread).or_default() += 1);
+        let n_flows = self.n_cached();
         let total: usize = n_flows.values().sum();
         let limit = datapath::cache::Limits::default().flows;
         let mut text = format!(

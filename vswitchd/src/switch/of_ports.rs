@@ -19,7 +19,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use datapath::PortNo;
 use openflow::counters::{PortStats, QUEUE_ALL, QueueRequest};
 use openflow::port::{
     OfPort, PortConfig, PortDesc, PortMod, PortReason, PortState as OfState, PortStatus,
@@ -77,12 +76,6 @@ impl Switch {
             _ => return None,
         };
         Some(Ok(vec![reply]))
-    }
-
-    /// What a port was told to do.
-    #[must_use]
-    pub fn of_config(&self, port: PortNo) -> PortConfig {
-        self.port_of_no(port).map_or(PortConfig::default(), |port| config_of(&port))
     }
 
     /// What a bridge does with fragments.

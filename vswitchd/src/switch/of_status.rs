@@ -87,10 +87,8 @@ impl ControllerStatus {
 impl Switch {
     /// A bridge has lost its controllers, or has one again.
     pub fn set_fail_open(&mut self, bridge: &str, fail_open: FailOpen) {
-        let Some(state) = self.bridges.get_mut(bridge) else { return };
-        if state.fail_open != fail_open {
-            state.fail_open = fail_open;
-            self.with_flows(bridge, None, |ofproto, cx| ofproto.fail_open(cx, fail_open));
+        if self.fail_open(bridge) != fail_open {
+            self.with_flows(bridge, None, |ofproto, cx| ofproto.set_fail_open(cx, fail_open));
             self.flush_openflow();
         }
     }
@@ -107,7 +105,7 @@ impl Switch {
     /// Whether a bridge forwards as a learning switch because it has lost its controllers.
     #[must_use]
     pub fn fail_open(&self, bridge: &str) -> FailOpen {
-        self.bridges.get(bridge).map_or(FailOpen::Off, |state| state.fail_open)
+        self.bridges.get(bridge).map_or(FailOpen::Off, |state| state.openflow.ofproto.fail_open())
     }
 
     /// Takes how a bridge stands with its controllers.
@@ -135,7 +133,7 @@ impl Switch {
         let Some(state) = self.bridges.get(bridge) else { return Vec::new() };
         let mut lines: Vec<String> =
             state.of_status.controllers.iter().map(|controller| controller.words(now)).collect();
-        if state.fail_open == FailOpen::On {
+        if state.openflow.ofproto.fail_open() == FailOpen::On {
             lines.push("fail open: no controller is reached".to_owned());
         }
         lines.extend(state.of_status.error.iter().map(|error| format!("OpenFlow: {error}")));

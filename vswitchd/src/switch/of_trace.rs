@@ -22,7 +22,7 @@ use super::Switch;
 use crate::ofproto::odp::actions::{Words, actions_text};
 use crate::ofproto::odp::headers::headers_text;
 use crate::ofproto::view::View;
-use crate::ofproto::xlate::tell::frame_of;
+use crate::ofproto::xlate::tell::{PAYLOAD_LEN, frame_of};
 use crate::ofproto::xlate::{Oracle, Start, Told, XlateIn, XlateOut, port_of, translate};
 
 /// Recirculations that are traced at most.
@@ -222,8 +222,7 @@ fn below_labels(frame: &[u8], key: &mut FlowKey) {
     let mut whole = FlowKey::EMPTY;
     let at = extract::headers(frame, Depth::L4, VlanLimit::Two, &mut whole).l3;
     let Some(payload) = at.and_then(|at| frame.get(at..)) else { return };
-    // The composed frame ends in a payload of zeros.
-    below.truncate(below.len().saturating_sub(46));
+    below.truncate(below.len().saturating_sub(PAYLOAD_LEN));
     below.extend_from_slice(payload);
     let mut read = FlowKey::EMPTY;
     extract::headers(&below, Depth::L4, VlanLimit::Two, &mut read);

@@ -216,10 +216,9 @@ impl Switch {
         }
     }
 
-    /// Publishes bridges, ports and flows as they are now; whether the datapath's snapshot has to
+    /// Publishes bridges and flows as they are now, and ports as they were settled; whether the datapath's snapshot has to
     /// follow.
     pub(super) fn publish_view(&mut self) -> bool {
-        self.settle_xports();
         let next = self.of.next();
         let mut is_other = self.of.meters.take_changed();
         let mut view = View::default();
@@ -260,7 +259,7 @@ impl Switch {
     }
 
     /// Makes what translations see of ports follow what there is.
-    fn settle_xports(&mut self) {
+    pub(super) fn settle_xports(&mut self) {
         let next = self.of.next();
         let names: Vec<String> = self.config.bridges.keys().cloned().collect();
         for name in names {

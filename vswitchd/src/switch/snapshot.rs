@@ -14,6 +14,7 @@ impl Switch {
         orphans.extend(self.settle_mirrors());
         self.settle_storm();
         self.settle_flows();
+        self.settle_xports();
         self.publish_view();
         self.publish_snapshot();
         self.ports_changed = true;

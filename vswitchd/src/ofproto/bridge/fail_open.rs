@@ -37,12 +37,14 @@ impl Ofproto {
         self.store.find(0, &FlowMatch::ANY, PRIORITY)
     }
 
-    pub(super) fn fails_open(&self) -> bool {
-        self.fail_open_flow().is_some()
+    /// Whether the bridge goes on without its controllers.
+    #[must_use]
+    pub fn fail_open(&self) -> FailOpen {
+        self.fail_open_flow().map_or(FailOpen::Off, |_| FailOpen::On)
     }
 
     /// Lets the bridge go on without its controllers, or not.
-    pub fn fail_open(&mut self, cx: &mut Cx<'_>, fail_open: FailOpen) {
+    pub fn set_fail_open(&mut self, cx: &mut Cx<'_>, fail_open: FailOpen) {
         self.always(cx, |this, cx| match (this.fail_open_flow(), fail_open) {
             (None, FailOpen::On) => this.insert_flow(cx, &flow(cx.now_ns)),
             (Some(flow), FailOpen::Off) => this.retire_flow(cx, flow),

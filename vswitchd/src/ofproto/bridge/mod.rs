@@ -167,7 +167,7 @@ impl Ofproto {
     #[must_use]
     pub fn shape(&self) -> Shape {
         match (self.store.n_flows(0), self.store.n_normal()) {
-            _ if self.fails_open() => Shape::Normal,
+            _ if self.fail_open() == FailOpen::On => Shape::Normal,
             (0, _) => Shape::Empty,
             (1, 1) => Shape::Normal,
             _ => Shape::Flows,

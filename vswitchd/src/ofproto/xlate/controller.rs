@@ -9,10 +9,9 @@ use datapath::BridgeId;
 use datapath::action::Userspace;
 use openflow::OfPort;
 use openflow::action::{ControllerReason, ToController};
-use packet::FlowMask;
-use packet::FlowMatch;
 use packet::flow::FieldId;
-use packet::flow::place::{self, STAGE_METADATA};
+use packet::flow::field::N_REGS;
+use packet::{FlowKey, FlowMask, FlowMatch};
 
 use super::state::Xlate;
 
@@ -81,13 +80,7 @@ impl Xlate<'_> {
     }
 
     fn sending(&self, reason: ControllerReason) -> Sending {
-        let mut mask = FlowMask::EMPTY;
-        for at in STAGE_METADATA.without(place::PORT) {
-            if self.key.word(at) != 0 {
-                mask.put_word(at, u64::MAX);
-            }
-        }
-        let mut metadata = FlowMatch::new(&self.key, nonzero_fields(&self.key, &mask));
+        let mut metadata = FlowMatch::new(&self.key, nonzero_fields(&self.key));
         metadata.set(FieldId::InPort, self.in_port().0.into());
         Sending {
             bridge: self.bridge.id,
@@ -113,17 +106,10 @@ impl Xlate<'_> {
 }
 
 /// The registers and the like that are not zero, each whole.
-fn nonzero_fields(key: &packet::FlowKey, within: &FlowMask) -> FlowMask {
+fn nonzero_fields(key: &FlowKey) -> FlowMask {
     let mut mask = FlowMask::EMPTY;
-    let told = |field: FieldId| {
-        matches!(field, FieldId::Metadata | FieldId::PktMark | FieldId::TunId)
-            || (0..packet::flow::field::N_REGS).any(|n| FieldId::reg(n) == Some(field))
-    };
-    for field in FieldId::all().filter(|field| told(*field)) {
-        let is_within = field.info().place.words().is_within(within.nonzero());
-        if is_within && key.get(field) != 0 {
-            mask.add_field(field);
-        }
-    }
+    let registers = (0..N_REGS).filter_map(FieldId::reg);
+    let told = registers.chain([FieldId::Metadata, FieldId::PktMark, FieldId::TunId]);
+    told.filter(|field| key.get(*field) != 0).for_each(|field| mask.add_field(field));
     mask
 }

@@ -137,7 +137,6 @@ impl Xlate<'_> {
             self.set(FieldId::IpTtl, ttl - 1);
             return Next::GoOn;
         }
-        self.commit();
         let list = self.aside(|xlate| xlate.send_expired(ids));
         let expired = Actions::new(list, DropReason::TtlExpired);
         self.list.push(Action::DecTtl { expired });

@@ -36,16 +36,17 @@ impl Xlate<'_> {
             return;
         }
         self.depends.insert(Dependency::Groups(self.bridge.id));
-        let Some(group) = self.bridge.groups.get(&id).cloned() else {
+        let bridge = self.bridge;
+        let Some(group) = bridge.groups.get(&id) else {
             return self.report.say(Kind::Detail, || format!("group {id} does not exist"));
         };
         self.credits.push(Credit::Counts(Arc::clone(&group.counts)));
         self.depth += 1;
         match group.desc.kind {
-            GroupType::All => (0..group.desc.buckets.len()).for_each(|at| self.bucket(&group, at)),
-            GroupType::Indirect => self.bucket(&group, 0),
-            GroupType::FastFailover => self.first_live(&group),
-            GroupType::Select => self.select(&group),
+            GroupType::All => (0..group.desc.buckets.len()).for_each(|at| self.bucket(group, at)),
+            GroupType::Indirect => self.bucket(group, 0),
+            GroupType::FastFailover => self.first_live(group),
+            GroupType::Select => self.select(group),
         }
         self.depth -= 1;
     }
@@ -120,7 +121,8 @@ impl Xlate<'_> {
     fn watch(&mut self, bucket: &Bucket, depth: u16, ports: &mut Vec<PortNo>) {
         self.depends.insert(Dependency::Ports(self.bridge.id));
         ports.extend(self.bridge.ports.get(&bucket.watch_port).map(|port| port.no));
-        let group = self.bridge.groups.get(&bucket.watch_group).cloned();
+        let bridge = self.bridge;
+        let group = bridge.groups.get(&bucket.watch_group);
         if let Some(group) = group.filter(|_| depth < MAX_LIVENESS_DEPTH) {
             group.desc.buckets.iter().for_each(|bucket| self.watch(bucket, depth + 1, ports));
         }
@@ -133,7 +135,8 @@ impl Xlate<'_> {
         if bucket.watch_port != OfPort::NONE && self.is_live(bucket.watch_port) {
             return true;
         }
-        let group = self.bridge.groups.get(&bucket.watch_group).cloned();
+        let bridge = self.bridge;
+        let group = bridge.groups.get(&bucket.watch_group);
         group.is_some_and(|group| {
             depth < MAX_LIVENESS_DEPTH
                 && group.desc.buckets.iter().any(|bucket| self.is_bucket_live(bucket, depth + 1))

@@ -15,9 +15,9 @@ use openflow::flow::{FlowCommand, FlowFlags, FlowMod};
 use openflow::{OfAction, OfPort};
 use packet::FlowMatch;
 
+use super::Learned;
 use super::report::Kind;
 use super::state::Xlate;
-use super::{Effect, Learned};
 
 impl Xlate<'_> {
     /// `learn`.
@@ -48,7 +48,7 @@ impl Xlate<'_> {
         }
         let bridge = Arc::clone(&self.bridge.name);
         let learned = Learned { bridge, flow, limit: learn.limit };
-        self.effects.push(Effect::Learn(Arc::new(learned)));
+        self.lessons.push(Arc::new(learned));
     }
 
     fn learn_part(&mut self, spec: &LearnSpec, flow: &mut FlowMod) {

@@ -30,7 +30,7 @@
 //! - **Sound**: a packet that is equal under the mask, with the same tables, gets the same answer.
 //! - **Bounded**: [`MAX_DEPTH`] tables and groups within each other, [`MAX_RESUBMITS`] look-ups in all,
 //!   [`MAX_STACK`] bytes on the stack. What goes beyond drops the packet, with a reason.
-//! - Nothing outside is changed: what a walk wants done beside its actions is among its effects.
+//! - Nothing outside is changed: what packets teach is for the control thread to do.
 //!
 //! # Thread-safety
 //! A translation reads published tables, under a reader's lock for each look-up.
@@ -130,13 +130,6 @@ pub trait Oracle {
     fn normal(&self, bridge: BridgeId, in_port: PortNo, frame: &[u8]) -> Option<Explained>;
 }
 
-/// What is to be done beside the actions, for each packet or once.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// A flow is learned.
-    Learn(Arc<Learned>),
-}
-
 /// A flow that packets teach.
 #[derive(Debug)]
 pub struct Learned {
@@ -162,8 +155,8 @@ pub struct XlateOut {
     pub tallies: Vec<(Arc<Tally>, Vec<Credit>)>,
     /// What must live as long as the actions.
     pub kept: Vec<Kept>,
-    /// What is done besides.
-    pub effects: Vec<Effect>,
+    /// What packets teach.
+    pub lessons: Vec<Arc<Learned>>,
     /// Whether the answer holds for packets alike.
     pub caching: Caching,
     /// The headers at the end.

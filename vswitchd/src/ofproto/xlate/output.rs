@@ -29,11 +29,7 @@ impl Xlate<'_> {
     pub(super) fn output(&mut self, port: OfPort, max_len: u16) {
         match port {
             OfPort::IN_PORT => self.output_to(self.in_port(), None, Back::Allowed),
-            OfPort::TABLE => {
-                let (place, table) = (self.place, self.table);
-                self.resubmit(OfPort::IN_PORT, 0);
-                (self.place, self.table) = (place, table);
-            }
+            OfPort::TABLE => self.resubmit(OfPort::IN_PORT, 0),
             OfPort::NORMAL => self.normal(),
             OfPort::FLOOD => self.flood(Flood::Flood),
             OfPort::ALL => self.flood(Flood::All),
@@ -97,12 +93,12 @@ impl Xlate<'_> {
     fn flood(&mut self, flood: Flood) {
         self.depends.insert(Dependency::Ports(self.bridge.id));
         let in_port = self.in_port();
-        let ports = std::sync::Arc::clone(&self.bridge.ports);
+        let bridge = self.bridge;
         let wants = |port: &&XPort| {
             let is_out = flood == Flood::Flood && port.config.contains(PortConfig::NO_FLOOD);
             port.ofport != in_port && !is_out
         };
-        ports.values().filter(wants).for_each(|port| self.leave_by(port, None));
+        bridge.ports.values().filter(wants).for_each(|port| self.leave_by(port, None));
     }
 
     fn output_to(&mut self, port: OfPort, max_len: Option<u32>, back: Back) {
@@ -111,8 +107,8 @@ impl Xlate<'_> {
             self.report.say(Kind::Detail, || "skipping output to input port".to_owned());
             return;
         }
-        let ports = std::sync::Arc::clone(&self.bridge.ports);
-        match ports.get(&port) {
+        let bridge = self.bridge;
+        match bridge.ports.get(&port) {
             Some(port) => self.leave_by(port, max_len),
             None => self.report.say(Kind::Detail, || "Nonexistent output port".to_owned()),
         }

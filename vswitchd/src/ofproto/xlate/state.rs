@@ -8,12 +8,11 @@
 use std::sync::Arc;
 
 use datapath::action::{SetField, Tally};
-use datapath::snapshot::Version;
 use datapath::upcall::Caching;
 use datapath::{Action, Actions, DropReason};
 use openflow::{OfAction, OfPort};
 use packet::flow::place::{self, STAGE_METADATA};
-use packet::flow::{FieldId, KeyVlan, Prereq, Subfield};
+use packet::flow::{FieldId, KeyVlan, Prereq, Subfield, WordSet};
 use packet::vlan::TAG_PRESENT;
 use packet::{FlowKey, FlowMask, VlanTag};
 
@@ -21,7 +20,7 @@ use super::depends::Depends;
 use super::freeze::Pending;
 use super::keep::Kept;
 use super::report::{Kind, Report};
-use super::{Effect, Start, XlateIn, XlateOut, port_of};
+use super::{Learned, Start, XlateIn, XlateOut, port_of};
 use crate::ofproto::ledger::Credit;
 use crate::ofproto::view::XBridge;
 
@@ -53,7 +52,6 @@ pub enum Place {
 pub struct Xlate<'a> {
     pub(super) input: &'a XlateIn<'a>,
     pub(super) bridge: &'a XBridge,
-    pub(super) version: Version,
     pub(super) key: FlowKey,
     pub(super) mask: FlowMask,
     pub(super) written: FlowMask,
@@ -64,7 +62,7 @@ pub struct Xlate<'a> {
     pub(super) credits: Vec<Credit>,
     pub(super) tallies: Vec<(Arc<Tally>, Vec<Credit>)>,
     pub(super) kept: Vec<Kept>,
-    pub(super) effects: Vec<Effect>,
+    pub(super) lessons: Vec<Arc<Learned>>,
     pub(super) caching: Caching,
     pub(super) report: Report,
     pub(super) stack: Vec<Stacked>,
@@ -95,20 +93,17 @@ pub struct Xlate<'a> {
 
 /// Words that no frame carries, and that are zero when a packet comes; those of tunnels are not among
 /// them.
-fn own_words() -> packet::flow::WordSet {
-    STAGE_METADATA
-        .minus(packet::flow::WordSet::range(place::TUN_ID, place::METADATA))
-        .minus(packet::flow::WordSet::range(place::TUN_PRESENT, place::N_WORDS))
-}
+const OWN_WORDS: WordSet = STAGE_METADATA
+    .minus(WordSet::range(place::TUN_ID, place::METADATA))
+    .minus(WordSet::range(place::TUN_PRESENT, place::N_WORDS));
 
 impl<'a> Xlate<'a> {
     pub(super) fn new(input: &'a XlateIn<'a>) -> Xlate<'a> {
         let mut written = FlowMask::EMPTY;
-        written.add_words(own_words());
+        written.add_words(OWN_WORDS);
         Xlate {
             input,
             bridge: input.bridge,
-            version: input.version,
             key: input.key.clone(),
             mask: FlowMask::EMPTY,
             written,
@@ -119,7 +114,7 @@ impl<'a> Xlate<'a> {
             credits: Vec::new(),
             tallies: Vec::new(),
             kept: Vec::new(),
-            effects: Vec::new(),
+            lessons: Vec::new(),
             caching: Caching::Install,
             report: Report::new(input.told),
             stack: Vec::new(),
@@ -302,7 +297,7 @@ impl<'a> Xlate<'a> {
             credits: self.credits,
             tallies: self.tallies,
             kept: self.kept,
-            effects: self.effects,
+            lessons: self.lessons,
             caching: self.caching,
             key: self.key,
             report: self.report,

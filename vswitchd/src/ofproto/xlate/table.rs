@@ -169,7 +169,7 @@ impl Xlate<'_> {
         let flows = of.read();
         let mut mask = FlowMask::EMPTY;
         let mut clauses = Clauses::new();
-        let id = flows.lookup_by(&self.key, self.version, &mut mask, |_, rule| {
+        let id = flows.lookup_by(&self.key, self.input.version, &mut mask, |_, rule| {
             note_clauses(rule, &mut clauses)
         });
         let below = id.and_then(|id| Some(flows.get(id)?.priority()));
@@ -208,7 +208,7 @@ impl Xlate<'_> {
                     true => Verdict::Pass,
                     false => Verdict::Take,
                 };
-                let found = flows.lookup_by(&key, self.version, mask, pass);
+                let found = flows.lookup_by(&key, self.input.version, mask, pass);
                 let is_above = |id: &RuleId| {
                     let found = flows.get(*id).map(Rule::priority);
                     found.is_some_and(|found| found >= *priority)

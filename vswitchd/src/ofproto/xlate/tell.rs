@@ -13,8 +13,8 @@ use super::report::Kind;
 use super::state::Xlate;
 use super::{Oracle, Start, XlateIn};
 
-/// Bytes of payload of a frame that stands for all with its headers.
-const PAYLOAD_LEN: usize = 46;
+/// Bytes of payload of a frame that stands for all with its headers: zeros.
+pub const PAYLOAD_LEN: usize = 46;
 const ADDRS_LEN: usize = 12;
 
 /// A frame with the Ethernet header and tags of a key.

@@ -96,11 +96,10 @@ fn a_port_is_changed_and_connections_are_told_once() {
     ask(&mut switch, &port_mod(&eth0, bits, bits)).unwrap();
     assert_eq!(told(&mut switch), [(PortReason::Modify, "eth0".to_owned(), bits.0)]);
     assert_eq!(told(&mut switch), []);
-    let no = switch.port("eth0").unwrap().state.no;
-    assert_eq!(switch.of_config(no), bits);
+    assert_eq!(config_of(&switch.port("eth0").unwrap()), bits);
     assert!(!switch.port("eth0").unwrap().state.link().unwrap().is_admin_up());
     ask(&mut switch, &port_mod(&eth0, PortConfig::default(), PortConfig::PORT_DOWN)).unwrap();
-    assert_eq!(switch.of_config(no), PortConfig::NO_FLOOD);
+    assert_eq!(config_of(&switch.port("eth0").unwrap()), PortConfig::NO_FLOOD);
     // A device that is no interface keeps the bit itself.
     let p1 = descs(&mut switch)[1].clone();
     ask(&mut switch, &port_mod(&p1, PortConfig::PORT_DOWN, PortConfig::PORT_DOWN)).unwrap();

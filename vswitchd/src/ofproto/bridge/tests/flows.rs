@@ -235,8 +235,8 @@ fn to_fail_open_is_a_hidden_flow_above_all_others() {
     let mut lab = Lab::new();
     lab.add("priority=65535,ip,actions=drop");
     lab.told();
-    lab.with(|of, cx| of.fail_open(cx, FailOpen::On));
-    lab.with(|of, cx| of.fail_open(cx, FailOpen::On));
+    lab.with(|of, cx| of.set_fail_open(cx, FailOpen::On));
+    lab.with(|of, cx| of.set_fail_open(cx, FailOpen::On));
     assert_eq!(lab.of.shape(), Shape::Normal);
     assert_eq!(lab.dump(), ["table=0 priority=65535,ip actions=drop"]);
     let priorities = |lab: &Lab| {
@@ -246,8 +246,8 @@ fn to_fail_open_is_a_hidden_flow_above_all_others() {
     lab.delete("");
     lab.modify("actions=drop");
     assert_eq!(priorities(&lab), [0xf0_f0f0]);
-    lab.with(|of, cx| of.fail_open(cx, FailOpen::Off));
-    lab.with(|of, cx| of.fail_open(cx, FailOpen::Off));
+    lab.with(|of, cx| of.set_fail_open(cx, FailOpen::Off));
+    lab.with(|of, cx| of.set_fail_open(cx, FailOpen::Off));
     assert_eq!(lab.of.shape(), Shape::Empty);
     assert_eq!(lab.told(), ["delete table=0 priority=65535,ip actions=drop"]);
 }

@@ -253,7 +253,7 @@ fn learning_makes_a_flow_of_the_packet() {
     let lab = Lab::new(2, &[flow]);
     let key = openflow::text::parse_match(TCP).unwrap().key().clone();
     let out = lab.translate(&key);
-    let super::super::Effect::Learn(learned) = &out.effects[0];
+    let learned = &out.lessons[0];
     let text = openflow::text::flow_mod_text(openflow::Version::V10, &learned.flow);
     assert!(text.contains("dl_dst=02:00:00:00:00:01") && text.contains("output:1"), "{text}");
     assert!(text.contains("idle:5") && text.contains("table:1"), "{text}");
