@@ -121,6 +121,7 @@ impl Rig {
                 no,
                 bridge: BRIDGE,
                 kind: PortKind::Device,
+                terminator: None,
                 storm: None,
                 vlan: plug.vlan,
                 up: true,
@@ -143,7 +144,7 @@ impl Rig {
         rig.engine.publish(Snapshot {
             ports,
             bridges: vec![Some(Arc::new(bridge))],
-            meters: Vec::new(),
+            ..Snapshot::default()
         });
         Ok(rig)
     }

@@ -40,6 +40,9 @@ impl PortNo {
 pub struct BridgeId(pub u16);
 
 impl BridgeId {
+    /// Not a bridge.
+    pub const NONE: BridgeId = BridgeId(u16::MAX);
+
     /// As an index into per-bridge tables.
     #[must_use]
     pub const fn index(self) -> usize {

@@ -26,6 +26,7 @@ pub mod pipeline;
 pub mod poll;
 pub mod rate;
 pub mod snapshot;
+pub mod tunnel;
 pub mod upcall;
 pub mod view;
 

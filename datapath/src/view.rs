@@ -15,6 +15,7 @@ use crate::l2::mirror::Mirrors;
 use crate::l2::storm::Storm;
 use crate::l2::vlan::PortVlan;
 use crate::meter::{Meter, MeterId};
+use crate::tunnel::{Terminator, Tunnel, Tunnels};
 
 /// Most poll threads at any time.
 pub const MAX_POLL_THREADS: usize = 64;
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub bridges: Vec<Option<Arc<Bridge>>>,
     /// By [`MeterId`].
     pub meters: Vec<Option<Arc<Meter>>>,
+    /// Tunnel ports by what belongs to them.
+    pub tunnels: Arc<Tunnels>,
 }
 
 impl Snapshot {
@@ -55,7 +58,7 @@ impl Snapshot {
 pub struct Port {
     /// Its number, and index in the snapshot.
     pub no: PortNo,
-    /// The bridge that it belongs to.
+    /// The bridge that it belongs to; [`BridgeId::NONE`] for a carrier.
     pub bridge: BridgeId,
     /// Where its frames come from and go to.
     pub kind: PortKind,
@@ -68,12 +71,14 @@ pub struct Port {
     pub storm: Option<Arc<Storm>>,
     /// MTU of the device, bytes of Ethernet payload; a VLAN tag does not count against it.
     pub mtu: u32,
+    /// Its addresses, if it has any: tunnels to them end here.
+    pub terminator: Option<Arc<Terminator>>,
     /// Counters, a block per poll thread; they live as long as the port, across snapshots.
     pub stats: Arc<PortStats>,
 }
 
 /// Where a port's frames come from and go to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub enum PortKind {
     /// A device, whose queues the poll threads have.
     Device,
@@ -82,6 +87,11 @@ pub enum PortKind {
         /// The port of the other bridge, of the same kind, whose peer is this one.
         peer: PortNo,
     },
+    /// A host far away, over IP.
+    Tunnel(Arc<Tunnel>),
+    /// The host's stack, for tunnels: not a port of any bridge. Its device gives and takes outer
+    /// packets, from their IP header on.
+    Carrier,
 }
 
 /// A bridge.

@@ -26,6 +26,7 @@ pub mod ipv6;
 pub mod layers;
 pub mod mac;
 pub mod tcp;
+pub mod tunnel;
 pub mod udp;
 pub mod vlan;
 

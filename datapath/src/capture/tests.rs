@@ -17,6 +17,7 @@ fn view(bridges: &[u16]) -> Snapshot {
             no: PortNo::new(no).unwrap(),
             bridge: BridgeId(*bridge),
             kind: PortKind::Device,
+            terminator: None,
             vlan: PortVlan::trunk_all(),
             up: true,
             storm: None,

@@ -22,6 +22,7 @@ mod report;
 mod workers;
 
 use core::hash::BuildHasher;
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -103,6 +104,13 @@ pub enum PollCpus {
 pub enum Event {
     /// A queue of this port found its device gone.
     DeviceGone(PortNo),
+    /// A flow sends to a remote host to which no way is known.
+    PathWanted {
+        /// The remote host.
+        remote: IpAddr,
+        /// This host's address, if the flow says which.
+        local: Option<IpAddr>,
+    },
 }
 
 /// Why the engine refused.

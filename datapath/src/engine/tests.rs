@@ -57,6 +57,7 @@ impl Lab {
             no,
             bridge: id,
             kind: PortKind::Device,
+            terminator: None,
             storm: None,
             vlan: PortVlan::trunk_all(),
             up: true,
@@ -82,7 +83,7 @@ impl Lab {
         self.engine.publish(Snapshot {
             ports,
             bridges: vec![Some(Arc::new(bridge))],
-            meters: Vec::new(),
+            ..Snapshot::default()
         });
     }
 

@@ -54,7 +54,8 @@ impl Switch {
     }
 
     pub(super) fn take_events(&mut self) {
-        while let Ok(Event::DeviceGone(no)) = self.engine.events().try_recv() {
+        while let Ok(event) = self.engine.events().try_recv() {
+            let Event::DeviceGone(no) = event else { continue };
             self.gone.insert(no);
         }
     }

@@ -42,9 +42,9 @@ mod vlan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datapath::PortNo;
 use datapath::engine::{Engine, EngineConfig, EngineError, PollCpus, Workers};
 use datapath::l2::fdb::Fdb;
+use datapath::{BridgeId, PortNo};
 
 use crate::config::store::{Store, StoreError};
 use crate::config::transact::transact;
@@ -197,7 +197,7 @@ impl Switch {
             bridges: BTreeMap::new(),
             ports: BTreeMap::new(),
             port_numbers: Numbers::new(usize::from(PortNo::MAX) + 1),
-            bridge_numbers: Numbers::new(usize::from(u16::MAX) + 1),
+            bridge_numbers: Numbers::new(BridgeId::NONE.index()),
             gone: BTreeSet::new(),
             captures: Vec::new(),
             of,

@@ -278,7 +278,7 @@ impl Switch {
             let ofport = OfPort(port.config.ofport?.get());
             let peer = match self.port_kind(&port)? {
                 PortKind::Patch { peer } => Some(peer),
-                PortKind::Device => None,
+                PortKind::Device | PortKind::Tunnel(_) | PortKind::Carrier => None,
             };
             let (no, name, up) = (port.state.no, port.name.into(), link.is_up());
             let config = config_of(&port);

@@ -48,6 +48,7 @@ impl Switch {
                     no,
                     bridge: state.id,
                     kind,
+                    terminator: None,
                     vlan,
                     up: link.is_up(),
                     storm: port.state.storm.clone(),

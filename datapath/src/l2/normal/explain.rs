@@ -92,8 +92,11 @@ fn copies(snapshot: &Snapshot, bridge: BridgeId) -> Option<(Bridge, Snapshot)> {
         let stats = Arc::<PortStats>::default();
         Some(Arc::new(Port { storm: None, stats, ..Port::clone(port) }))
     });
-    let copy =
-        Snapshot { ports: ports.collect(), bridges: snapshot.bridges.clone(), meters: Vec::new() };
+    let copy = Snapshot {
+        ports: ports.collect(),
+        bridges: snapshot.bridges.clone(),
+        ..Snapshot::default()
+    };
     Some((bridge, copy))
 }
 

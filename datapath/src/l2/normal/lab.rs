@@ -105,7 +105,8 @@ impl Lab {
             let no = port(u16::try_from(ports.len()).unwrap());
             let (kind, stats) = (PortKind::Device, Arc::<PortStats>::default());
             let (up, storm, mtu) = (true, None, 1500);
-            let port = Port { no, bridge: id, kind, vlan, up, storm, mtu, stats };
+            let terminator = None;
+            let port = Port { no, bridge: id, kind, vlan, up, storm, mtu, terminator, stats };
             ports.push(Some(Arc::new(port)));
         }
         let config = FdbConfig { max_entries: 100, aging: Duration::from_secs(300) };

@@ -189,10 +189,12 @@ pub fn hand_over<O: Output>(
     port: &Port,
     out: &mut O,
 ) {
-    match port.kind {
-        PortKind::Device => out.output(pool, port.no, frame),
+    match &port.kind {
+        PortKind::Device | PortKind::Carrier | PortKind::Tunnel(_) => {
+            out.output(pool, port.no, frame);
+        }
         PortKind::Patch { peer } => {
-            if let Err(frame) = hops.push(port.no, peer, frame) {
+            if let Err(frame) = hops.push(port.no, *peer, frame) {
                 port.stats.of(thread).drop_tx(DropReason::TooManyHops, 1);
                 pool.put(frame);
             }

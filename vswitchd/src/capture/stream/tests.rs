@@ -40,6 +40,7 @@ impl Lab {
             no,
             bridge: BridgeId(0),
             kind: PortKind::Device,
+            terminator: None,
             vlan: PortVlan::trunk_all(),
             up: true,
             storm: None,
