@@ -6,6 +6,7 @@
 //! absent (RFC 768).
 
 use std::io::{self, BufWriter, Write};
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use packet::vlan::TPID_CTAG;
@@ -85,24 +86,94 @@ impl Pairs {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut out = BufWriter::new(std::fs::File::create(path)?);
-        for word in [0xa1b2_c3d4_u32, 2 | 4 << 16, 0, 0, 65535, 1] {
-            out.write_all(&word.to_le_bytes())?;
-        }
-        for i in self.order() {
-            let frame = self.frame(i);
-            let len = u32::from(len_u16(frame.len())).to_le_bytes();
-            out.write_all(&[[0; 4], [0; 4], len, len].concat())?;
-            out.write_all(&frame)?;
-        }
-        out.flush()
+        write(path, order(self.n, self.seed).into_iter().map(|i| self.frame(i)))
+    }
+}
+
+/// Flows of layer 4 between two hosts' networks, a frame each.
+#[derive(Clone, Copy, Debug)]
+pub struct Streams {
+    /// How many; at most 2²³.
+    pub n: u32,
+    /// How many networks the sources are in, at most 256: flow *i* comes from that of `i % n_groups`.
+    pub n_groups: u32,
+    /// Which way.
+    pub direction: Direction,
+    /// Of the shuffle.
+    pub seed: u64,
+}
+
+impl Streams {
+    /// The destination's UDP port.
+    pub const PORT: u16 = 80;
+
+    /// Where flow `i` comes from: 10.*g*.0.*x*, 11.*g*.0.*x* on the way back, of its group *g*.
+    #[must_use]
+    pub fn source(&self, i: u32) -> Ipv4Addr {
+        let [.., group] = (i % self.n_groups).to_be_bytes();
+        let [.., host] = (i / self.n_groups).to_be_bytes();
+        let side = if self.direction == Direction::Forward { 10 } else { 11 };
+        Ipv4Addr::new(side, group, 0, host)
     }
 
-    fn order(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.n).collect();
-        SplitMix64(self.seed).shuffle(&mut order);
-        order
+    /// The source's UDP port of flow `i`.
+    #[must_use]
+    pub fn source_port(&self, i: u32) -> u16 {
+        let [_, high, low, _] = (i / self.n_groups).to_be_bytes();
+        u16::from_be_bytes([high, low]).saturating_add(1024)
     }
+
+    /// Where all go to.
+    #[must_use]
+    pub const fn destination(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 255, 0, 1)
+    }
+
+    /// Frame `i` before the shuffle.
+    fn frame(&self, i: u32) -> Vec<u8> {
+        let (src, dst) = match self.direction {
+            Direction::Forward => (host(0, 0), host(1, 0)),
+            Direction::Reverse => (host(1, 0), host(0, 0)),
+        };
+        let mut frame = Vec::with_capacity(FRAME_LEN);
+        frame.extend([dst.0, src.0].concat());
+        frame.extend([0x08, 0x00]);
+        let (source, destination) = (self.source(i).octets(), self.destination().octets());
+        frame.extend(ipv4(source, destination, FRAME_LEN - ETHERNET_LEN));
+        let len = len_u16(FRAME_LEN - ETHERNET_LEN - IPV4_LEN);
+        for field in [self.source_port(i), Self::PORT, len, 0] {
+            frame.extend(field.to_be_bytes());
+        }
+        frame.resize(FRAME_LEN, 0);
+        frame
+    }
+
+    /// Writes the frames as a capture file (draft-ietf-opsawg-pcap).
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        write(path, order(self.n, self.seed).into_iter().map(|i| self.frame(i)))
+    }
+}
+
+fn write(path: &Path, frames: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
+    let mut out = BufWriter::new(std::fs::File::create(path)?);
+    for word in [0xa1b2_c3d4_u32, 2 | 4 << 16, 0, 0, 65535, 1] {
+        out.write_all(&word.to_le_bytes())?;
+    }
+    for frame in frames {
+        let len = u32::from(len_u16(frame.len())).to_le_bytes();
+        out.write_all(&[[0; 4], [0; 4], len, len].concat())?;
+        out.write_all(&frame)?;
+    }
+    out.flush()
+}
+
+fn order(n: u32, seed: u64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..n).collect();
+    SplitMix64(seed).shuffle(&mut order);
+    order
 }
 
 /// Host `i` of one side.
@@ -156,11 +227,23 @@ mod tests {
     #[test]
     fn the_order_is_a_repeatable_permutation() {
         let pairs = Pairs::new(1000, Direction::Forward);
-        let mut order = pairs.order();
-        assert_eq!(order, pairs.order());
+        let mut order = order(pairs.n, pairs.seed);
+        assert_eq!(order, super::order(pairs.n, pairs.seed));
         assert!(order.windows(2).filter(|w| w[0] + 1 == w[1]).count() < 20);
         order.sort_unstable();
         assert!(order.into_iter().eq(0..1000));
+    }
+
+    #[test]
+    fn no_two_streams_are_alike_and_groups_alternate() {
+        let streams = Streams { n: 100_000, n_groups: 10, direction: Direction::Forward, seed: 1 };
+        let mut all: Vec<_> =
+            (0..streams.n).map(|i| (streams.source(i), streams.source_port(i))).collect();
+        assert_eq!(all[12].0.octets(), [10, 2, 0, 1]);
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 100_000);
+        assert_eq!(internet_checksum(&streams.frame(99_999)[14..34]), 0);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use switch_benches::cases::instructions::Baseline;
 use switch_benches::cases::{
-    Options, Peers, allocs, capture, engine, footprint, forward, generator, hosts, instructions,
-    patch, vlan,
+    Options, Peers, allocs, capture, engine, flows, footprint, forward, generator, hosts,
+    instructions, patch, vlan,
 };
 use switch_benches::lab;
 use switch_benches::packages::{self, ETHTOOL, IPERF3, OVS, OVS_DPDK, TESTPMD, VALGRIND};
@@ -70,6 +70,8 @@ enum Case {
         #[arg(long, value_delimiter = ',', default_values_t = engine::PAIRS)]
         pairs: Vec<u32>,
     },
+    /// OpenFlow rules between capture files in memory: one, many masks, many cached flows.
+    Flows,
     /// Engine alone, with and without captures.
     Capture,
     /// Engine alone: tags pushed and popped, beside untagged frames.
@@ -111,6 +113,7 @@ impl Case {
         match self {
             Case::All => "all",
             Case::Engine { .. } => "engine",
+            Case::Flows => "flows",
             Case::Capture => "capture",
             Case::Vlan => "vlan",
             Case::Patch => "patch",
@@ -139,6 +142,7 @@ impl Case {
             Case::Afxdp,
             Case::Tap,
             Case::Engine { pairs: engine::PAIRS.to_vec() },
+            Case::Flows,
             Case::Capture,
             Case::Vlan,
             Case::Patch,
@@ -151,6 +155,7 @@ impl Case {
         match self {
             Case::All => Ok(Report::new("all")),
             Case::Engine { pairs } => engine::run(options, pairs),
+            Case::Flows => flows::run(options),
             Case::Capture => capture::run(options),
             Case::Vlan => vlan::run(options),
             Case::Patch => patch::run(options),

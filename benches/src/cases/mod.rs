@@ -3,6 +3,7 @@
 pub mod allocs;
 pub mod capture;
 pub mod engine;
+pub mod flows;
 pub mod footprint;
 pub mod forward;
 pub mod generator;

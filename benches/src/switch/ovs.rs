@@ -105,6 +105,15 @@ impl Ovs {
         output(Command::new("ovs-appctl").arg("-t").arg(ctl).args(args))
     }
 
+    /// `ovs-ofctl` with a command about the bridge.
+    #[must_use]
+    pub fn ofctl_command(&self, command: &str) -> Command {
+        let bridge = format!("unix:{}", self.dir.path().join(format!("{BRIDGE}.mgmt")).display());
+        let mut ofctl = Command::new("ovs-ofctl");
+        ofctl.args([command, &bridge]);
+        ofctl
+    }
+
     /// Its process.
     #[must_use]
     pub fn pid(&self) -> u32 {

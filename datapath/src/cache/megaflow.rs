@@ -103,6 +103,12 @@ pub struct Megaflow<A> {
 }
 
 impl<A> Megaflow<A> {
+    /// Reads a word of each cache line that a hit needs; the value has no meaning.
+    #[inline]
+    pub(super) fn touch(&self) -> u64 {
+        self.values.as_slice().first().copied().unwrap_or(0) ^ self.stats.packets ^ self.version.0
+    }
+
     /// Whether it was translated from the tables of `version` or later. If not, it must be checked
     /// against what has changed since, before it is used.
     #[must_use]

@@ -40,6 +40,7 @@
 //! One poll thread owns a cache by `&mut`. Others ask for it through the thread's mailbox.
 
 mod emc;
+mod index;
 mod megaflow;
 mod port;
 mod sweep;
@@ -51,8 +52,13 @@ pub mod subtable;
 #[cfg(test)]
 mod tests;
 
+use core::hint::black_box;
+
+use arrayvec::ArrayVec;
 use packet::FlowKey;
 use packet::flow::extract::Depth;
+
+use crate::batch::MAX_BURST;
 
 pub use emc::Emc;
 pub use megaflow::{FlowId, FlowStats, Megaflow, Ufid};
@@ -62,6 +68,9 @@ pub use table::{Claim, Installed, Limits, MegaflowTable, TableFull};
 /// From this many subtables of a port on, the exact-match cache is asked first: hashing a whole key
 /// costs about as much as looking into two of them.
 const EMC_FROM: usize = 3;
+
+/// The megaflows of the packets of a batch, in order.
+pub type Found = ArrayVec<Option<FlowId>, MAX_BURST>;
 
 /// The caches of one poll thread.
 pub struct FlowCache<A> {
@@ -93,6 +102,36 @@ impl<A> FlowCache<A> {
         let id = self.megaflows.lookup(key)?;
         self.emc.insert(hash, id);
         Some(id)
+    }
+
+    /// The megaflows of packets that came by one port together. The keys must have been read as deep
+    /// as [`FlowCache::depth`].
+    ///
+    /// Each look-up waits for memory three times, one after the other: for the index, for the
+    /// megaflow, and for what is done. Here all packets wait for each of them together.
+    pub fn lookup_all(&mut self, keys: &[FlowKey]) -> Found {
+        let mut found = Found::new();
+        let Some(first) = keys.first() else { return found };
+        if self.megaflows.n_masks(first.in_port()) < EMC_FROM {
+            self.megaflows.lookup_all(keys, &mut found);
+            return found;
+        }
+        let mut hashes: ArrayVec<_, MAX_BURST> = ArrayVec::new();
+        hashes.extend(keys.iter().take(MAX_BURST).map(|key| self.emc.hash(key)));
+        let guesses: ArrayVec<_, MAX_BURST> =
+            hashes.iter().map(|hash| self.emc.lookup(*hash, |_| true)).collect();
+        black_box(guesses.iter().flatten().fold(0, |w, id| w ^ self.megaflows.touch(*id)));
+        for (key, hash) in keys.iter().zip(hashes) {
+            let known = self.emc.lookup(hash, |id| self.megaflows.matches(id, key));
+            self.emc_hits += u64::from(known.is_some());
+            let id = known.or_else(|| {
+                let id = self.megaflows.lookup(key)?;
+                self.emc.insert(hash, id);
+                Some(id)
+            });
+            found.push(id);
+        }
+        found
     }
 
     /// Look-ups that the exact-match cache has answered.

@@ -4,13 +4,17 @@
 //! A subtable keeps its place for as long as it lives, so that a megaflow can name it; the order of
 //! look-up is a list of places beside it.
 
+use core::hint::black_box;
+
 use packet::flow::extract::Depth;
 use packet::flow::{FieldId, WordSet, place};
 use packet::{FlowKey, FlowMask};
 
+use super::Found;
 use super::megaflow::FlowId;
 use super::subtable::{Flows, Subtable};
 use super::values::Values;
+use crate::batch::MAX_BURST;
 
 /// Masks that look at whole words: of the packet, and of everything. Whatever finds no room under a
 /// mask of its own fits under one of these.
@@ -46,7 +50,13 @@ impl PortTable {
 
     #[inline]
     pub fn find<A>(&mut self, key: &FlowKey, flows: &Flows<A>) -> Option<FlowId> {
-        for place in &self.order {
+        self.find_behind(0, key, flows)
+    }
+
+    /// Looks into the subtables but the first so many.
+    #[inline]
+    fn find_behind<A>(&mut self, n: usize, key: &FlowKey, flows: &Flows<A>) -> Option<FlowId> {
+        for place in self.order.iter().skip(n) {
             let subtable = self.places.get_mut(*place as usize)?.as_mut()?;
             if let Some(id) = subtable.find(key, flows) {
                 subtable.hits += 1;
@@ -54,6 +64,51 @@ impl PortTable {
             }
         }
         None
+    }
+
+    /// The megaflows of packets, in order. The subtable that most packets are in is asked for all of
+    /// them at once, so that they wait for memory together.
+    pub fn find_all<A>(&mut self, keys: &[FlowKey], flows: &Flows<A>, found: &mut Found) {
+        let Some(place) = self.order.first().copied() else {
+            return found.extend(keys.iter().map(|_| None));
+        };
+        let mut hashes = [None; MAX_BURST];
+        if let Some(first) = self.get(place) {
+            let mut before = None;
+            for (key, hash) in keys.iter().zip(&mut hashes) {
+                *hash = (before != Some(key)).then(|| first.hash(key));
+                before = Some(key);
+            }
+            let known = || hashes.iter().take(keys.len()).flatten();
+            black_box(known().fold(0, |warm, hash| warm ^ first.touch(*hash)));
+            let guesses =
+                known().filter_map(|hash| flows.get(first.guess(*hash)?.index())?.as_ref());
+            black_box(guesses.fold(0, |warm, flow| warm ^ flow.touch()));
+        }
+        for (key, hash) in keys.iter().zip(hashes) {
+            let id = match hash {
+                None => found.last().copied().flatten(),
+                Some(hash) => self.find_from(place, hash, key, flows),
+            };
+            found.push(id);
+        }
+    }
+
+    /// Looks into the first subtable, for which the hash is known, and then into the others.
+    #[inline]
+    fn find_from<A>(
+        &mut self,
+        first: u32,
+        hash: u64,
+        key: &FlowKey,
+        flows: &Flows<A>,
+    ) -> Option<FlowId> {
+        let subtable = self.get_mut(first)?;
+        if let Some(id) = subtable.find_by(hash, key, flows) {
+            subtable.hits += 1;
+            return Some(id);
+        }
+        self.find_behind(1, key, flows)
     }
 
     pub fn depth(&self) -> Depth {

@@ -2,23 +2,17 @@
 //!
 //! # Design
 //! The mask is kept as a list of the words that it looks at. A look-up folds those words of the key
-//! into a hash, masked, and compares them with a megaflow's only if all 64 bits of the hash agree: one
-//! pass over the key for a miss, two for a hit. The table holds hash and number of a megaflow; the
-//! packed key lies beside the statistics that a hit writes anyway.
+//! into a hash, masked, and compares them with a megaflow's only if half of the hash's bits agree: one
+//! pass over the key for a miss, two for a hit. The table ([`index`](super::index)) holds half of the
+//! hash and the number of a megaflow; the packed key lies beside the statistics that a hit writes
+//! anyway.
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Slot;
 use packet::flow::hash::WordHash;
 use packet::{FlowKey, FlowMask};
 
+use super::index::Index;
 use super::megaflow::{FlowId, Megaflow};
 use super::values::Values;
-
-#[derive(Clone, Copy)]
-struct Entry {
-    hash: u64,
-    id: FlowId,
-}
 
 /// The slab that megaflows lie in.
 pub(super) type Flows<A> = Vec<Option<Megaflow<A>>>;
@@ -27,7 +21,7 @@ pub(super) type Flows<A> = Vec<Option<Megaflow<A>>>;
 pub struct Subtable {
     mask: Box<FlowMask>,
     words: Box<[(usize, u64)]>,
-    index: HashTable<Entry>,
+    index: Index,
     seed: u64,
     pub(super) hits: u64,
 }
@@ -35,7 +29,7 @@ pub struct Subtable {
 impl Subtable {
     pub(super) fn new(mask: FlowMask, seed: u64) -> Subtable {
         let words = mask.iter().collect();
-        Subtable { mask: Box::new(mask), words, index: HashTable::new(), seed, hits: 0 }
+        Subtable { mask: Box::new(mask), words, index: Index::default(), seed, hits: 0 }
     }
 
     /// What it looks at.
@@ -55,8 +49,9 @@ impl Subtable {
         self.words.iter().map(|(_, bits)| bits.count_ones()).sum()
     }
 
+    /// The hash of what it looks at.
     #[inline]
-    fn hash(&self, key: &FlowKey) -> u64 {
+    pub(super) fn hash(&self, key: &FlowKey) -> u64 {
         let start = WordHash::new(self.seed);
         self.words.iter().fold(start, |hash, (at, bits)| hash.add(key.word(*at) & bits)).finish()
     }
@@ -70,11 +65,26 @@ impl Subtable {
     /// The megaflow that looks like `key` through the mask.
     #[inline]
     pub(super) fn find<A>(&self, key: &FlowKey, flows: &Flows<A>) -> Option<FlowId> {
-        let hash = self.hash(key);
-        let entry = self.index.find(hash, |entry| {
-            entry.hash == hash && flow(flows, entry.id).is_some_and(|f| self.equal(key, &f.values))
-        });
-        entry.map(|entry| entry.id)
+        self.find_by(self.hash(key), key, flows)
+    }
+
+    /// The same, of a key whose hash is known.
+    #[inline]
+    pub(super) fn find_by<A>(&self, hash: u64, key: &FlowKey, flows: &Flows<A>) -> Option<FlowId> {
+        let is_it = |id| flow(flows, id).is_some_and(|flow| self.equal(key, &flow.values));
+        self.index.find(hash, is_it)
+    }
+
+    /// Starts to bring what [`Subtable::guess`] reads into the cache; the value has no meaning.
+    #[inline]
+    pub(super) fn touch(&self, hash: u64) -> u64 {
+        self.index.touch(hash)
+    }
+
+    /// What a look-up will most likely find.
+    #[inline]
+    pub(super) fn guess(&self, hash: u64) -> Option<FlowId> {
+        self.index.find(hash, |_| true)
     }
 
     /// Whether a megaflow of this subtable looks like `key`.
@@ -98,15 +108,11 @@ impl Subtable {
     }
 
     pub(super) fn add(&mut self, hash: u64, id: FlowId) {
-        self.index.insert_unique(hash, Entry { hash, id }, |entry| entry.hash);
+        self.index.insert(hash, id);
     }
 
     pub(super) fn remove(&mut self, hash: u64, id: FlowId) {
-        if let Slot::Occupied(entry) =
-            self.index.entry(hash, |entry| entry.id == id, |entry| entry.hash)
-        {
-            entry.remove();
-        }
+        self.index.remove(hash, id);
     }
 }
 

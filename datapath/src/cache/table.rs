@@ -3,6 +3,7 @@
 use packet::flow::extract::Depth;
 use packet::{FlowKey, FlowMask};
 
+use super::Found;
 use super::megaflow::{FlowId, FlowStats, Megaflow, Ufid};
 use super::port::{self, PortTable};
 use super::subtable::{Flows, Subtable};
@@ -132,6 +133,24 @@ impl<A> MegaflowTable<A> {
     pub fn lookup(&mut self, key: &FlowKey) -> Option<FlowId> {
         let port = self.ports.get_mut(usize::try_from(key.in_port()).ok()?)?.as_deref_mut()?;
         port.find(key, &self.flows)
+    }
+
+    /// The megaflows of packets that came by one port, at most [`MAX_BURST`]. One whose key is that of
+    /// the packet before has its megaflow.
+    pub(super) fn lookup_all(&mut self, keys: &[FlowKey], found: &mut Found) {
+        let port = keys.first().map_or(u32::MAX, FlowKey::in_port);
+        let index = usize::try_from(port).unwrap_or(usize::MAX);
+        let table = self.ports.get_mut(index).and_then(Option::as_deref_mut);
+        match table {
+            Some(table) => table.find_all(keys, &self.flows, found),
+            None => found.extend(keys.iter().map(|_| None)),
+        }
+    }
+
+    /// Starts to bring a megaflow into the cache; the value has no meaning.
+    #[inline]
+    pub(super) fn touch(&self, id: FlowId) -> u64 {
+        self.get(id).map_or(0, Megaflow::touch)
     }
 
     /// Whether a megaflow is there, and matches a packet.

@@ -27,6 +27,7 @@
 //! # Thread-safety
 //! One poll thread owns it.
 
+use core::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,8 +36,9 @@ use packet::flow::extract::{self, Depth};
 use packet::flow::place;
 use packet::{FlowKey, FlowMask};
 
-use crate::action::{Actions, Executor, Later, RecircId, UserspaceQueue};
+use crate::action::{Action, Actions, Executor, Later, RecircId, UserspaceQueue};
 use crate::batch::{Batch, MAX_BURST};
+pub(super) use crate::cache::Found;
 use crate::cache::{FlowCache, FlowId, FlowStats, Limits, Sweep, Ufid};
 use crate::counter::{Counter, PortCounters};
 use crate::drop_reason::DropReason;
@@ -60,6 +62,15 @@ pub struct CachedFlow {
     pub depends: Dependencies,
     /// Where the control plane reads along.
     pub counts: Option<Arc<FlowCounts>>,
+}
+
+impl CachedFlow {
+    /// Reads what running the flow reads; the value has no meaning.
+    #[inline]
+    fn touch(&self) -> u64 {
+        let counted = self.counts.as_ref().map_or(0, |counts| counts.packets.get());
+        counted ^ u64::from(matches!(self.actions.list().first(), Some(Action::Output { .. })))
+    }
 }
 
 /// Bounds of the flow stage.
@@ -257,7 +268,8 @@ impl Flows {
         if n_missed > 0 || self.any_stale(&found) {
             self.translate(stage, (in_port, id), (batch, &mut found), out);
         }
-        self.run_all(stage, in_port, (batch, &mut found), out);
+        self.warm(&found);
+        self.run_all(stage, in_port, (batch, &found), out);
     }
 
     /// Reads the frames, and finds the flows of those that have one.
@@ -267,17 +279,14 @@ impl Flows {
         for (frame, key) in batch.iter().zip(self.keys.iter_mut()) {
             read(frame, (in_port, id), depth, key);
         }
-        let mut found = Found::new();
-        for n in 0..batch.len() {
-            let key = &self.keys[n];
-            let same = found.last().filter(|_| self.keys[n - 1] == *key);
-            let flow = match same {
-                Some(flow) => *flow,
-                None => self.cache.lookup(key),
-            };
-            found.push(flow);
-        }
-        found
+        self.cache.lookup_all(self.keys.get(..batch.len()).unwrap_or_default())
+    }
+
+    /// Starts to bring what the flows do and count into the cache.
+    #[inline]
+    fn warm(&self, found: &Found) {
+        let flows = found.iter().flatten().filter_map(|id| self.cache.megaflows.get(*id));
+        black_box(flows.fold(0, |warm, flow| warm ^ flow.actions.touch()));
     }
 
     fn any_stale(&self, found: &Found) -> bool {
@@ -313,36 +322,42 @@ impl Flows {
         &self.keys[n]
     }
 
-    /// Runs the actions of each flow for its frames. All have one.
+    /// Runs the actions of each flow for its frames, in the order of the flows' first. All have one.
     #[inline]
     fn run_all(
         &mut self,
         stage: &mut Stage<'_>,
         in_port: &Port,
-        (batch, found): (&mut Batch, &mut Found),
+        (batch, found): (&mut Batch, &Found),
         out: &mut impl Output,
     ) {
         let counters = in_port.stats.of(stage.thread);
-        let mut flags: ArrayVec<u16, MAX_BURST> =
-            self.keys.iter().take(batch.len()).map(tcp_flags).collect();
-        while let Some(&first) = found.first() {
-            let is_one_flow = found.iter().all(|id| *id == first);
-            let (mut group, or) = if is_one_flow {
-                found.clear();
-                (core::mem::take(batch), flags.iter().fold(0, |all, one| all | one))
-            } else {
-                take_group(batch, found, &mut flags, first)
-            };
-            let flow = first.and_then(|id| self.cache.megaflows.get_mut(id));
+        let mut frames: ArrayVec<Option<Frame>, MAX_BURST> = batch.drain(..).map(Some).collect();
+        for first in 0..frames.len() {
+            let id = found.get(first).copied().flatten();
+            let Some(frame) = frames[first].take() else { continue };
+            let mut flags = tcp_flags(&self.keys[first]);
+            let mut n_bytes = frame.len() as u64;
+            let mut group = Batch::new();
+            group.push(frame);
+            for (n, other) in found.iter().enumerate().skip(first + 1) {
+                if *other == id
+                    && let Some(frame) = frames.get_mut(n).and_then(Option::take)
+                {
+                    flags |= tcp_flags(&self.keys[n]);
+                    n_bytes += frame.len() as u64;
+                    group.push(frame);
+                }
+            }
+            let flow = id.and_then(|id| self.cache.megaflows.get_mut(id));
             let Some(flow) = flow else {
                 // Every frame has a flow by now; one without is lost for a reason all the same.
                 lose(stage, counters, &mut group);
                 continue;
             };
-            let n_bytes = group.iter().map(|frame| frame.len() as u64).sum();
-            flow.stats.add(group.len() as u64, n_bytes, or, stage.now_ns);
+            flow.stats.add(group.len() as u64, n_bytes, flags, stage.now_ns);
             if let Some(counts) = &flow.actions.counts {
-                counts.add(group.len() as u64, n_bytes, or, stage.now_ns);
+                counts.add(group.len() as u64, n_bytes, flags, stage.now_ns);
             }
             let later = &mut self.later;
             let mut executor = Executor { stage, in_port, counters, later, out };
@@ -350,9 +365,6 @@ impl Flows {
         }
     }
 }
-
-/// The flows of the frames of a batch.
-pub(super) type Found = ArrayVec<Option<FlowId>, MAX_BURST>;
 
 /// The TCP flags of a key.
 #[inline]
@@ -370,32 +382,6 @@ fn read(frame: &Frame, (in_port, id): (&Port, RecircId), depth: Depth, key: &mut
     key.clear();
     key.put_word(place::PORT, u64::from(in_port.no.get()) << 32 | u64::from(id.0));
     extract::headers(frame.data(), depth, limit, key);
-}
-
-/// Takes the frames of a flow out, in order, and the flags of their TCP headers.
-fn take_group(
-    batch: &mut Batch,
-    found: &mut Found,
-    flags: &mut ArrayVec<u16, MAX_BURST>,
-    flow: Option<FlowId>,
-) -> (Batch, u16) {
-    let mut at = 0;
-    let group = split(batch, |_| {
-        at += 1;
-        found[at - 1] == flow
-    });
-    let mut or = 0;
-    let mut at = 0;
-    flags.retain(|one| {
-        let is_in = found[at] == flow;
-        at += 1;
-        if is_in {
-            or |= *one;
-        }
-        !is_in
-    });
-    found.retain(|id| *id != flow);
-    (group, or)
 }
 
 /// Takes out of a batch the frames for which `is_wanted`, in order.
