@@ -106,6 +106,8 @@ pub struct Streams {
 impl Streams {
     /// The destination's UDP port.
     pub const PORT: u16 = 80;
+    /// Where all go to.
+    pub const DESTINATION: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
 
     /// Where flow `i` comes from: 10.*g*.0.*x*, 11.*g*.0.*x* on the way back, of its group *g*.
     #[must_use]
@@ -123,29 +125,9 @@ impl Streams {
         u16::from_be_bytes([high, low]).saturating_add(1024)
     }
 
-    /// Where all go to.
-    #[must_use]
-    pub const fn destination(&self) -> Ipv4Addr {
-        Ipv4Addr::new(10, 255, 0, 1)
-    }
-
     /// Frame `i` before the shuffle.
     fn frame(&self, i: u32) -> Vec<u8> {
-        let (src, dst) = match self.direction {
-            Direction::Forward => (host(0, 0), host(1, 0)),
-            Direction::Reverse => (host(1, 0), host(0, 0)),
-        };
-        let mut frame = Vec::with_capacity(FRAME_LEN);
-        frame.extend([dst.0, src.0].concat());
-        frame.extend([0x08, 0x00]);
-        let (source, destination) = (self.source(i).octets(), self.destination().octets());
-        frame.extend(ipv4(source, destination, FRAME_LEN - ETHERNET_LEN));
-        let len = len_u16(FRAME_LEN - ETHERNET_LEN - IPV4_LEN);
-        for field in [self.source_port(i), Self::PORT, len, 0] {
-            frame.extend(field.to_be_bytes());
-        }
-        frame.resize(FRAME_LEN, 0);
-        frame
+        udp(self.direction, self.source(i), [self.source_port(i), Self::PORT])
     }
 
     /// Writes the frames as a capture file (draft-ietf-opsawg-pcap).
@@ -154,6 +136,76 @@ impl Streams {
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         write(path, order(self.n, self.seed).into_iter().map(|i| self.frame(i)))
+    }
+}
+
+/// A frame between the first hosts of each side, to [`Streams::DESTINATION`].
+fn udp(direction: Direction, source: Ipv4Addr, ports: [u16; 2]) -> Vec<u8> {
+    let (src, dst) = match direction {
+        Direction::Forward => (host(0, 0), host(1, 0)),
+        Direction::Reverse => (host(1, 0), host(0, 0)),
+    };
+    let mut frame = Vec::with_capacity(FRAME_LEN);
+    frame.extend([dst.0, src.0].concat());
+    frame.extend([0x08, 0x00]);
+    frame.extend(ipv4(source.octets(), Streams::DESTINATION.octets(), FRAME_LEN - ETHERNET_LEN));
+    let len = len_u16(FRAME_LEN - ETHERNET_LEN - IPV4_LEN);
+    for field in [ports[0], ports[1], len, 0] {
+        frame.extend(field.to_be_bytes());
+    }
+    frame.resize(FRAME_LEN, 0);
+    frame
+}
+
+/// Packets that make a switch look at its list of who may pass in as many ways as there are: each
+/// differs from what the list names at another bit of its source, source port and destination port.
+/// Between them, those of honest hosts.
+///
+/// # References
+/// Csikor et al., "Tuple Space Explosion: A Denial-of-Service Attack Against a Software Packet
+/// Classifier", CoNEXT 2019.
+#[derive(Clone, Copy, Debug)]
+pub struct Explosion {
+    /// Whether the attacker sends; honest hosts send in his place else.
+    pub attacks: bool,
+}
+
+impl Explosion {
+    /// The source that may pass.
+    pub const SOURCE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+    /// The source port that may pass.
+    pub const SOURCE_PORT: u16 = 12_345;
+    /// Ways to look: bits of an address and two ports.
+    const N_WAYS: u32 = 32 * 16 * 16;
+    /// Honest packets for each of the attacker's.
+    const HONEST: u32 = 24;
+    /// Honest flows.
+    const N_HONEST: u32 = 1_000;
+
+    fn honest(n: u32) -> Vec<u8> {
+        let [.., high, low] = (n % Self::N_HONEST).to_be_bytes();
+        let port = 1024 + u16::from_be_bytes([high, low]);
+        udp(Direction::Forward, Self::SOURCE, [port, Streams::PORT])
+    }
+
+    fn attack(way: u32) -> Vec<u8> {
+        let source = Ipv4Addr::from(Self::SOURCE.to_bits() ^ 1 << (way % 32));
+        let ports =
+            [Self::SOURCE_PORT ^ 1 << (way / 32 % 16), Streams::PORT ^ 1 << (way / 32 / 16 % 16)];
+        udp(Direction::Forward, source, ports)
+    }
+
+    /// Writes the frames as a capture file (draft-ietf-opsawg-pcap).
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let n = Self::N_WAYS * (Self::HONEST + 1);
+        let frames = (0..n).map(|n| match n % (Self::HONEST + 1) {
+            0 if self.attacks => Self::attack(n / (Self::HONEST + 1)),
+            _ => Self::honest(n),
+        });
+        write(path, frames)
     }
 }
 
@@ -244,6 +296,17 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), 100_000);
         assert_eq!(internet_checksum(&streams.frame(99_999)[14..34]), 0);
+    }
+
+    #[test]
+    fn an_explosion_looks_in_every_way_once() {
+        let mut all: Vec<_> = (0..Explosion::N_WAYS).map(Explosion::attack).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 8192);
+        assert!(
+            all.iter().all(|frame| frame.len() == FRAME_LEN && frame[14..20] == all[0][14..20])
+        );
     }
 
     #[test]

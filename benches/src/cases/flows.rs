@@ -6,7 +6,9 @@
 //!
 //! - *one rule* for each port, and many flows of layer 4 behind it: the cheapest thing to cache;
 //! - *masks*: as many kinds of match as there are masks, each of some packets;
-//! - *cached*: a rule for each flow of layer 4, so that each is cached by itself.
+//! - *cached*: a rule for each flow of layer 4, so that each is cached by itself;
+//! - *a list of who may pass*, by source, source port and destination port, and among the honest
+//!   packets one in 25 of an attacker who makes as many masks as there can be: tuple space explosion.
 //!
 //! Open vSwitch with DPDK gets the same files and the same rules. A rate counts only if every packet
 //! leaves by the other port. How long the rules took to add is told beside it.
@@ -28,7 +30,7 @@ use crate::record::{Bar, Report, Steal};
 use crate::stats::{Summary, cell};
 use crate::switch::{BRIDGE, Build, Daemon, HugePages, Ovs, OvsConfig};
 use crate::table::Table;
-use crate::traffic::{Direction, Streams};
+use crate::traffic::{Direction, Explosion, Streams};
 
 const PORTS: [&str; 2] = ["forward", "reverse"];
 /// Flows that a case without a number of its own has, of both directions.
@@ -47,10 +49,28 @@ enum Rules {
     Masks(u32),
     /// Each flow, of so many.
     Cached(u32),
+    /// A list of who may pass, and who comes.
+    List(Who),
 }
 
-const CASES: [Rules; 5] =
-    [Rules::One, Rules::Masks(10), Rules::Masks(100), Rules::Cached(1_000), Rules::Cached(100_000)];
+/// Who sends packets that a list is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+enum Who {
+    /// Those who may pass.
+    Honest,
+    /// And one who makes as many masks as he can.
+    Attacker,
+}
+
+const CASES: [Rules; 7] = [
+    Rules::One,
+    Rules::Masks(10),
+    Rules::Masks(100),
+    Rules::Cached(1_000),
+    Rules::Cached(100_000),
+    Rules::List(Who::Honest),
+    Rules::List(Who::Attacker),
+];
 
 impl fmt::Display for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,6 +78,8 @@ impl fmt::Display for Rules {
             Rules::One => write!(f, "one rule, {N_FLOWS} flows"),
             Rules::Masks(n) => write!(f, "{n} masks, {N_FLOWS} flows"),
             Rules::Cached(n) => write!(f, "{n} rules, each for a flow"),
+            Rules::List(Who::Honest) => f.write_str("a list of who may pass, 1000 flows"),
+            Rules::List(Who::Attacker) => f.write_str("the same, and tuple space explosion"),
         }
     }
 }
@@ -68,6 +90,7 @@ impl Rules {
         match self {
             Rules::One | Rules::Masks(_) => N_FLOWS / 2,
             Rules::Cached(n) => n / 2,
+            Rules::List(_) => 1,
         }
     }
 
@@ -83,6 +106,9 @@ impl Rules {
     /// What `add-flows` reads.
     fn text(self) -> String {
         let mut text = String::new();
+        if let Rules::List(_) = self {
+            return list();
+        }
         for (direction, ports) in [(Direction::Forward, (1, 2)), (Direction::Reverse, (2, 1))] {
             self.add_to(&mut text, direction, ports);
         }
@@ -110,12 +136,36 @@ impl Rules {
                     text,
                     "in_port={from},udp,nw_src={source},nw_dst={},tp_src={port},tp_dst={},\
                      actions=output:{to}",
-                    streams.destination(),
+                    Streams::DESTINATION,
                     Streams::PORT
                 )
             }),
+            Rules::List(_) => Ok(()),
         };
     }
+
+    /// Writes what one port receives.
+    fn play(self, direction: Direction, path: &Path) -> std::io::Result<()> {
+        match (self, direction) {
+            (Rules::List(who), Direction::Forward) => {
+                Explosion { attacks: who == Who::Attacker }.write(path)
+            }
+            _ => self.streams(direction).write(path),
+        }
+    }
+}
+
+/// Who may pass from the first port to the second; all others too, after every rule was looked at.
+fn list() -> String {
+    format!(
+        "in_port=1,priority=10,udp,nw_src={},actions=output:2\n\
+         in_port=1,priority=9,udp,tp_src={},actions=output:2\n\
+         in_port=1,priority=8,udp,tp_dst={},actions=output:2\n\
+         in_port=1,priority=1,actions=output:2\nin_port=2,actions=output:1\n",
+        Explosion::SOURCE,
+        Explosion::SOURCE_PORT,
+        Streams::PORT
+    )
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -208,7 +258,7 @@ pub fn run(options: &Options) -> Result<Report> {
 fn write(rules: Rules, dir: &Path) -> Result<Input> {
     let files = [Direction::Forward, Direction::Reverse].map(|direction| {
         let path = dir.join(format!("{direction:?}.pcap"));
-        rules.streams(direction).write(&path).map(|()| path)
+        rules.play(direction, &path).map(|()| path)
     });
     let [forward, reverse] = files;
     let (text, path) = (rules.text(), dir.join("rules"));
@@ -302,7 +352,7 @@ fn tabulate(report: &mut Report, samples: &[Sample]) {
         let wanted = match rules {
             Rules::One => Some(1.5),
             Rules::Masks(_) => Some(2.0),
-            Rules::Cached(_) => None,
+            Rules::Cached(_) | Rules::List(_) => None,
         };
         if let Some((ratio, bar)) = ratio.zip(wanted) {
             report.bars.push(Bar::at_least(&format!("{rules}, × OVS-DPDK"), bar, ratio.median));
@@ -314,6 +364,11 @@ fn tabulate(report: &mut Report, samples: &[Sample]) {
     if let Some((few, many)) = median(Rules::Cached(1_000)).zip(median(Rules::Cached(100_000))) {
         let what = "rate at 100,000 cached flows ÷ rate at 1,000";
         report.bars.push(Bar::at_least(what, 0.7, many / few));
+    }
+    let [honest, attacked] = [Who::Honest, Who::Attacker].map(|who| median(Rules::List(who)));
+    if let Some((honest, attacked)) = honest.zip(attacked) {
+        let what = "rate under tuple space explosion ÷ without";
+        report.bars.push(Bar::at_least(what, 0.8, attacked / honest));
     }
     let title = "100,000 rules: seconds";
     let mut table = Table::new(title, &["command", "vswitchd", "OVS-DPDK"]);

@@ -52,6 +52,8 @@ pub(super) struct Traffic {
     /// One TCP stream.
     pub(super) gbits: f64,
     retransmits: u64,
+    /// Of the time on a CPU that the switch's process took for the stream, what the kernel used.
+    kernel_percent: Option<f64>,
     pub(super) ping_avg_us: f64,
     pub(super) steal_percent: f64,
 }
@@ -139,19 +141,48 @@ fn measure(switch: Contestant, attach: Attach, options: &Options) -> Result<Traf
         }
         lab.host(host)?.steer(HOST_IF, &options.rps)?;
     }
-    through(&lab, options)
+    through(&lab, running.process(), options)
 }
 
-/// Traffic between the two hosts of a lab, by whatever stands between them.
-pub(super) fn through(lab: &Lab, options: &Options) -> Result<Traffic> {
+/// Traffic between the two hosts of a lab, by whatever stands between them: a process, or the kernel.
+pub(super) fn through(lab: &Lab, pid: Option<u32>, options: &Options) -> Result<Traffic> {
     let (client, to) = (lab.host(0)?, ip_of(1));
     let reach = || client.run("ping", &["-c", "1", "-W", "1", &to]).ok();
     wait_for("answer to a ping", REACH_LIMIT, reach)?;
     let steal = Steal::now();
+    let before = pid.map(CpuTime::of).transpose()?;
     let (gbits, retransmits) = stream(lab, options.measure)?;
+    let after = pid.map(CpuTime::of).transpose()?;
+    let kernel_percent = before.zip(after).and_then(|(before, after)| after.kernel_percent(before));
     let said = client.run("ping", &["-q", "-f", "-c", N_PINGS, &to])?;
     let ping_avg_us = average_us(&said).with_context(|| format!("ping said {said:?}"))?;
-    Ok(Traffic { gbits, retransmits, ping_avg_us, steal_percent: steal.percent_since() })
+    let steal_percent = steal.percent_since();
+    Ok(Traffic { gbits, retransmits, kernel_percent, ping_avg_us, steal_percent })
+}
+
+/// Time on a CPU of a process, of all its threads: clock ticks (proc(5), `/proc/PID/stat`).
+#[derive(Clone, Copy, Debug)]
+struct CpuTime {
+    own: u64,
+    kernel: u64,
+}
+
+impl CpuTime {
+    fn of(pid: u32) -> Result<CpuTime> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The name of the program, in parentheses, may hold anything.
+        let (_, fields) = text.rsplit_once(')').context("stat")?;
+        let ticks: Vec<u64> =
+            fields.split_whitespace().skip(11).take(2).flat_map(str::parse).collect();
+        let [own, kernel] = ticks[..] else { anyhow::bail!("stat says {text:?}") };
+        Ok(CpuTime { own, kernel })
+    }
+
+    /// The kernel's part of what was used since; `None` if nothing was.
+    fn kernel_percent(self, before: CpuTime) -> Option<f64> {
+        let (own, kernel) = (self.own - before.own, self.kernel - before.kernel);
+        (own + kernel > 0).then(|| 100.0 * kernel as f64 / (own + kernel) as f64)
+    }
 }
 
 /// One TCP stream from host 0 to host 1: Gbit/s received, and segments sent again.
@@ -194,6 +225,11 @@ fn gbits(samples: &[Sample], switch: Contestant) -> Vec<(usize, f64)> {
     rounds(samples, switch, |traffic| traffic.gbits)
 }
 
+fn kernel(samples: &[Sample], switch: Contestant) -> Vec<(usize, f64)> {
+    let mine = samples.iter().filter(|sample| sample.switch == switch);
+    mine.filter_map(|sample| Some((sample.round, sample.traffic.kernel_percent?))).collect()
+}
+
 fn ping_rounds(samples: &[Sample], switch: Contestant) -> Vec<(usize, f64)> {
     rounds(samples, switch, |traffic| traffic.ping_avg_us)
 }
@@ -213,7 +249,15 @@ fn ratio(samples: &[Sample], switch: Contestant) -> Option<Summary> {
 }
 
 fn table(title: &str, samples: &[Sample], contestants: &[Contestant]) -> Table {
-    let head = ["switch", "Gbit/s", "vswitchd ÷ it", "ping avg, µs", "retransmits", "steal %"];
+    let head = [
+        "switch",
+        "Gbit/s",
+        "vswitchd ÷ it",
+        "in the kernel, % of its CPU time",
+        "ping avg, µs",
+        "retransmits",
+        "steal %",
+    ];
     let mut table = Table::new(title, &head);
     for &switch in contestants {
         let mine = || samples.iter().filter(|sample| sample.switch == switch).map(|s| s.traffic);
@@ -223,6 +267,7 @@ fn table(title: &str, samples: &[Sample], contestants: &[Contestant]) -> Table {
             switch.to_string(),
             cell(Summary::of_rounds(&gbits(samples, switch))),
             cell(ratio(samples, switch)),
+            cell(Summary::of_rounds(&kernel(samples, switch))),
             cell(pings(samples, switch)),
             retransmits.to_string(),
             format!("{steal:.1}"),

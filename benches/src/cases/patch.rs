@@ -102,7 +102,7 @@ fn between_hosts(join: Join, options: &Options) -> Result<(f64, hosts::Traffic)>
     let report = forward::generate(&lab, options, &["--unlimited"])?;
     let stream = report.trials.first().and_then(|trial| trial.streams.first());
     let mpps = stream.context("pktgen measured nothing")?.rx_pps / 1e6;
-    Ok((mpps, hosts::through(&lab, options)?))
+    Ok((mpps, hosts::through(&lab, joined.process(), options)?))
 }
 
 fn tabulate(report: &mut Report, samples: &[Sample]) {

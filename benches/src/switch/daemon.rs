@@ -138,6 +138,10 @@ impl Switch for Daemon {
         self.ofctl(&["add-port", BRIDGE, name, attach.key()])?;
         Ok(())
     }
+
+    fn process(&self) -> Option<u32> {
+        Some(self.vswitchd.pid())
+    }
 }
 
 /// A program beside this one.

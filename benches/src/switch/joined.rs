@@ -113,4 +113,8 @@ impl Switch for Joined {
         self.daemon.ofctl(&["add-port", self.next_side(), name, attach.key()])?;
         Ok(())
     }
+
+    fn process(&self) -> Option<u32> {
+        Some(self.daemon.pid())
+    }
 }

@@ -46,6 +46,9 @@ pub trait Switch {
     /// # Errors
     /// The switch refuses it.
     fn add_port(&self, name: &str, attach: Attach) -> Result<()>;
+
+    /// The process that forwards; `None`: the kernel does.
+    fn process(&self) -> Option<u32>;
 }
 
 /// Addresses in the forwarding database, of what `fdb/stats-show` prints; both switches print it alike.

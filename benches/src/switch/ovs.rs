@@ -174,6 +174,10 @@ impl Switch for Ovs {
         self.vsctl(&["add-port", BRIDGE, name, "--", "set", "interface", name, attach.key()])?;
         Ok(())
     }
+
+    fn process(&self) -> Option<u32> {
+        Some(self.vswitchd.pid())
+    }
 }
 
 fn vsctl(dir: &Path, args: &[&str]) -> Result<String> {
