@@ -105,6 +105,8 @@ drop_reasons! {
     UserspaceError = "userspace_action_error", "the queue of packets for the control plane is full";
     /// The output port is down.
     TxPortDown = "tx_port_down", "the output port's interface is down";
+    /// The host's stack knows no way to a tunnel's remote host.
+    TunnelUnreachable = "tunnel_unreachable", "the host has no route, or no neighbour, to the tunnel's remote host";
     /// Larger than the output's MTU, and not to be segmented.
     MtuExceeded = "mtu_exceeded", "larger than the MTU of the output port, and no segment to cut";
     /// A large segment that cannot be cut.
