@@ -32,6 +32,7 @@ use super::{Terminator, Tunnels, ecn};
 use crate::drop_reason::DropReason;
 use crate::frame::{Checksum, Frame, Gso, Offload};
 use crate::ids::PortNo;
+use crate::offload::recover;
 
 /// Where an outer packet was found.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +83,11 @@ pub fn open(
     // Both are possible: the frame was found inside.
     let is_cut = frame.set_len(end) && frame.trim_front(start);
     frame.set_offload(offload);
+    if offload == Offload::NONE && matches!(source, Source::Carrier) {
+        // A tunnel device of this machine's kernel leaves checksums inside unfinished, and segments
+        // whole, and a socket is not told.
+        frame.set_offload(recover::recover_wrapped(frame.data()));
+    }
     if !is_cut {
         return Opened::Lost(DropReason::TunnelBadHeader);
     }

@@ -61,6 +61,8 @@ pub(super) type Ends = (IpAddr, Option<IpAddr>);
 pub struct TunnelLink {
     /// The carrier of its protocol and UDP port.
     pub(super) carrier: PortNo,
+    /// What poll threads keep of it.
+    pub(super) kept: Arc<datapath::tunnel::TunnelState>,
     /// What poll threads see of it; `None` until that has been settled.
     pub(super) tunnel: Option<Arc<Tunnel>>,
     /// How its packets leave the host.
@@ -160,7 +162,8 @@ impl Switch {
         let Some(config) = tunnel_of(settings) else { return Ok(()) };
         let carrier = self.carrier(config.kind, config.dst_port)?;
         if let Some(state) = self.ports.get_mut(name) {
-            let link = TunnelLink { carrier, tunnel: None, egress: None, error: None };
+            let kept = Arc::default();
+            let link = TunnelLink { carrier, kept, tunnel: None, egress: None, error: None };
             let link = LinkState::Tunnel(Box::new(link));
             let driver = settings.port_type().word();
             state.device = Device::Attached { driver, reason: None, link };
@@ -274,8 +277,8 @@ impl Switch {
         });
         if !same {
             self.tunnels.is_other = true;
-            let carrier = link.carrier;
-            link.tunnel = Some(Arc::new(Tunnel { config, carrier, path }));
+            let (carrier, state) = (link.carrier, Arc::clone(&link.kept));
+            link.tunnel = Some(Arc::new(Tunnel { config, carrier, path, state }));
         }
         if link.error != error {
             match &error {
