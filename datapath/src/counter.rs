@@ -35,7 +35,8 @@ impl Counter {
 ///
 /// # Invariants
 /// Over all ports and threads, when nothing is in flight:
-/// Σ`rx_packets` + Σ`injected` + Σ`copies` + Σ`segments` = Σ`tx_packets` + Σ`handed` + Σ drops.
+/// Σ`rx_packets` + Σ`injected` + Σ`copies` + Σ`segments` + Σ`encapsulated`
+/// = Σ`tx_packets` + Σ`handed` + Σ`opened` + Σ drops.
 /// `rx_packets` counts each frame taken from the device, also one that the driver then drops.
 /// What the kernel lost before we saw it is `rx_missed`, outside the sum.
 #[derive(Debug, Default)]
@@ -51,12 +52,19 @@ pub struct PortCounters {
     pub tx_bytes: Counter,
     /// Copies made of frames received on this port, beyond the frame itself (flooding, mirrors).
     pub copies: Counter,
-    /// Frames added when this port's large segments were cut in software: segments − 1 each.
+    /// Frames added when this port's large segments were cut in software, or its outer packets into
+    /// fragments: pieces − 1 each.
     pub segments: Counter,
     /// Packets that the control plane made, as if this port had received them.
     pub injected: Counter,
     /// Packets received on this port, or copies of them, that were handed to the control plane.
     pub handed: Counter,
+    /// Outer packets of tunnels that were made for this port to send: the tunnel port has counted
+    /// what is inside as transmitted.
+    pub encapsulated: Counter,
+    /// Outer packets received on this port that were opened: what was inside counts as received by a
+    /// tunnel port.
+    pub opened: Counter,
     /// Frames whose checksum was finished in software for this output port.
     pub tx_checksums: Counter,
     /// Received frames whose unfinished checksum was found in their bytes.

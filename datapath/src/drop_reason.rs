@@ -105,10 +105,24 @@ drop_reasons! {
     UserspaceError = "userspace_action_error", "the queue of packets for the control plane is full";
     /// The output port is down.
     TxPortDown = "tx_port_down", "the output port's interface is down";
+    /// The host's stack knows no way to a tunnel's remote host.
+    TunnelUnreachable = "tunnel_unreachable", "the host has no route, or no neighbour, to the tunnel's remote host";
     /// Larger than the output's MTU, and not to be segmented.
     MtuExceeded = "mtu_exceeded", "larger than the MTU of the output port, and no segment to cut";
     /// A large segment that cannot be cut.
     SegmentFailed = "segment_failed", "the segment cannot be cut for a port without segmentation offload";
+    /// No way to the remote host of a tunnel.
+    TunnelNoRoute = "tunnel_no_route", "no route leads to the tunnel's remote host, or the flow names none (see remote_ip)";
+    /// The next hop's address is not known.
+    TunnelNoNeighbour = "tunnel_no_neighbour", "the next hop to the tunnel's remote host does not answer ARP or neighbour discovery";
+    /// Time to live of a tunnel that is inherited, and zero.
+    TunnelTtl = "tunnel_ttl", "the tunnel inherits its time to live (ttl=inherit), and the packet's is 0";
+    /// The headers of a tunnel contradict themselves or say what is not understood.
+    TunnelBadHeader = "tunnel_bad_header", "outer headers of a tunnel are cut short or ask for what is not supported";
+    /// A checksum of outer headers is wrong.
+    TunnelBadChecksum = "tunnel_bad_checksum", "a checksum in the outer headers of a tunnel is wrong";
+    /// No tunnel port has the key and the addresses.
+    TunnelUnknownKey = "tunnel_unknown_key", "no tunnel port has the packet's key, remote_ip and local_ip";
     /// The device's transmit queue is full.
     TxQueueFull = "tx_queue_full", "the device's transmit queue is full";
     /// The device refused the frame.

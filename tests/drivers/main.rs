@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test says by a panic what failed")]
 
 mod afxdp;
+mod carrier;
 mod netns;
 mod packet;
 mod rig;

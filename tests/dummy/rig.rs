@@ -49,7 +49,8 @@ impl Rig {
             ..EngineConfig::default()
         };
         let (opener, links) = (Box::new(kernel.clone()), Box::new(kernel.clone()));
-        let parts = Parts { store, engine, poll_cpus: None, opener, links };
+        let routes = Box::new(vswitchd::switch::routes::NoRoutes);
+        let parts = Parts { store, engine, poll_cpus: None, opener, links, routes };
         let switch = Switch::new(parts).expect("the switch starts");
         Rig { switch, kernel, clock }
     }

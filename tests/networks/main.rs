@@ -17,6 +17,7 @@ mod routers;
 mod scripts;
 mod sites;
 mod tenants;
+mod tunnels;
 mod vlans;
 
 use switch_tests::frame::{BROADCAST, Frame};
@@ -36,6 +37,9 @@ const NETWORKS: &[(&str, &str)] = &[
     ("tenants-overlap", "net_tenants_overlap"),
     ("tap-sites", "net_tap_sites"),
     ("macvlan", "net_macvlan"),
+    ("vxlan", "net_vxlan_two_switches"),
+    ("vxlan-kernel", "net_vxlan_kernel"),
+    ("gre", "net_gre_two_switches"),
     ("capture", "net_capture"),
 ];
 

@@ -18,6 +18,10 @@ pub struct Ledger {
     pub copies: u64,
     /// Frames added by cutting large segments.
     pub segments: u64,
+    /// Outer packets made for a port to send, of frames that a tunnel port has counted.
+    pub encapsulated: u64,
+    /// Outer packets received by a port, whose insides a tunnel port has counted.
+    pub opened: u64,
     /// Frames given to devices.
     pub tx: u64,
     /// Frames lost, for whatever reason.
@@ -42,6 +46,8 @@ impl Ledger {
             sum.rx += count("rx_packets");
             sum.copies += count("copies");
             sum.segments += count("segments");
+            sum.encapsulated += count("encapsulated");
+            sum.opened += count("opened");
             sum.tx += count("tx_packets");
             let drops = statistics["drops"].as_object();
             let drops = drops.unwrap_or_else(|| panic!("no statistics.drops in {port}"));
@@ -53,7 +59,8 @@ impl Ledger {
     /// Whether nothing is missing and nothing came from nowhere.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
-        self.rx + self.copies + self.segments == self.tx + self.drops
+        let came = self.rx + self.copies + self.segments + self.encapsulated;
+        came == self.tx + self.opened + self.drops
     }
 }
 
@@ -82,6 +89,7 @@ mod tests {
     fn port(rx: u64, copies: u64, tx: u64, drops: u64) -> Value {
         serde_json::json!({ "statistics": {
             "rx_packets": rx, "copies": copies, "segments": 0, "tx_packets": tx,
+            "encapsulated": 0, "opened": 0,
             "drops": { "no_output": drops } } })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::memory::{Frame, FrameMemory, SizeClass};
+use super::memory::{Frame, FrameMemory, HEADROOM, SizeClass};
 
 /// Frames moved between pool and depot at a time.
 pub const TRADE: usize = 64;
@@ -93,6 +93,21 @@ impl FramePool {
         let mut copy = self.from_bytes(frame.data())?;
         copy.set_offload(*frame.offload());
         Some(copy)
+    }
+
+    /// The same bytes and offload behind at least `headroom` free bytes; `None` when all are in use, or
+    /// there are too many bytes.
+    #[must_use]
+    pub fn move_back(&mut self, frame: &Frame, headroom: usize) -> Option<Frame> {
+        let more = headroom.saturating_sub(HEADROOM);
+        let mut moved = self.get_for(more + frame.len())?;
+        if !moved.set_len(more + frame.len()) || !moved.trim_front(more) {
+            self.put(moved);
+            return None;
+        }
+        moved.data_mut().copy_from_slice(frame.data());
+        moved.set_offload(*frame.offload());
+        Some(moved)
     }
 
     /// A frame with these bytes; `None` when all are in use, or there are too many bytes.

@@ -17,6 +17,7 @@
 
 pub mod afpacket;
 pub mod afxdp;
+pub mod carrier;
 pub mod dummy;
 mod ifname;
 pub mod null;

@@ -44,12 +44,19 @@ pub fn fits(frame: &Frame, limits: &Limits) -> bool {
 /// Whether what reaches the wire is within the MTU: the frame, or the segments it stands for.
 #[inline]
 fn within_mtu(frame: &Frame, mtu: u32) -> bool {
-    let wire_len = match frame.offload().gso {
-        None => frame.len(),
-        Some(gso) => segment_len(frame, gso),
-    };
+    let wire_len = wire_len(frame);
     let untagged = (mtu as usize).saturating_add(ethernet::HEADER_LEN);
     wire_len <= untagged || within_tagged(frame.data(), wire_len - untagged)
+}
+
+/// Bytes of what reaches the wire: of the frame, or of the largest segment that it stands for.
+#[must_use]
+#[inline]
+pub fn wire_len(frame: &Frame) -> usize {
+    match frame.offload().gso {
+        None => frame.len(),
+        Some(gso) => segment_len(frame, gso),
+    }
 }
 
 /// Whether a frame is above the MTU by no more than its tags.

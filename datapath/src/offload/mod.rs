@@ -22,7 +22,7 @@ pub mod recover;
 pub mod segment;
 pub mod vnet;
 
-pub use finish::{Limits, fit, fits};
+pub use finish::{Limits, fit, fits, wire_len};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

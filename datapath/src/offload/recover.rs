@@ -20,13 +20,17 @@
 //! # References
 //! RFC 1071; `skb_partial_csum_set` and `__tcp_v4_send_check` of Linux.
 
+use core::num::NonZeroU16;
+
 use packet::checksum::Sum;
 use packet::ipv4::Ipv4Header;
 use packet::ipv6::{self, Ipv6Header};
-use packet::{EtherType, Fragment, IpProto, Layers, tcp, udp};
+use packet::tcp::{self, TcpHeader};
+use packet::{EtherType, Fragment, IpProto, Layers, udp};
 
 use super::checksum::{SCTP_CHECKSUM_OFFSET, SCTP_HEADER_LEN};
-use crate::frame::{Checksum, Offload};
+use super::layout::Layout;
+use crate::frame::{Checksum, Gso, GsoKind, Offload};
 
 /// What is left undone in a frame of which nothing is known but its bytes.
 #[must_use]
@@ -35,6 +39,36 @@ pub fn recover(frame: &[u8]) -> Offload {
         Some(checksum) => Offload { checksum, gso: None },
         None => Offload::NONE,
     }
+}
+
+/// Bytes of the longest frame without tags on an Ethernet of the usual MTU.
+const USUAL_LEN: usize = 1514;
+/// Bytes of the IP packets that a large segment is cut into of which nobody tells how it is to be cut:
+/// such as cross a tunnel over the usual MTU.
+const CUT_LEN: usize = 1400;
+
+/// The same of a frame out of a tunnel, which the kernel's own tunnel device may have wrapped whole: on
+/// this machine, a large segment of TCP then comes as one packet, and nobody tells of that either.
+///
+/// An unfinished segment longer than [`USUAL_LEN`] is to be cut. Its sender's size is lost, which TCP
+/// does not mind. It has left no wire, so a frame of an Ethernet with a larger MTU is cut without need
+/// at worst.
+#[must_use]
+pub fn recover_wrapped(frame: &[u8]) -> Offload {
+    let mut offload = recover(frame);
+    if frame.len() > USUAL_LEN
+        && let Checksum::Partial { start, offset } = offload.checksum
+    {
+        let gso = |kind| {
+            let layout = Layout::of(frame, kind, start, offset)?;
+            let header = TcpHeader::parse(frame.get(layout.l4..)?)?;
+            let size = CUT_LEN.checked_sub(layout.headers_len - layout.l3)?;
+            let size = NonZeroU16::new(u16::try_from(size).ok()?)?;
+            Some(Gso { kind, size, ecn: header.flags & tcp::CWR != 0 })
+        };
+        offload.gso = gso(GsoKind::TcpV4).or_else(|| gso(GsoKind::TcpV6));
+    }
+    offload
 }
 
 fn unfinished(frame: &[u8]) -> Option<Checksum> {
@@ -110,8 +144,22 @@ mod tests {
         }
 
         #[test]
+        fn a_wrapped_segment_is_to_be_cut_and_every_piece_is_right(r in any_recipe(20_000)) {
+            let bytes = r.unfinished_bytes();
+            let offload = recover_wrapped(&bytes);
+            prop_assert_eq!(offload.checksum, r.checksum());
+            let is_long = bytes.len() > USUAL_LEN && matches!(r.upper, Upper::Tcp { .. });
+            prop_assert_eq!(offload.gso.is_some(), is_long);
+            if let (Some(gso), Checksum::Partial { start, offset }) = (offload.gso, offload.checksum) {
+                let layout = Layout::of(&bytes, gso.kind, start, offset).expect("a segment");
+                prop_assert!(layout.headers_len - layout.l3 + usize::from(gso.size.get()) == CUT_LEN);
+            }
+        }
+
+        #[test]
         fn no_bytes_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
             let _ = recover(&bytes);
+            let _ = recover_wrapped(&bytes);
         }
 
         #[test]

@@ -13,14 +13,14 @@ use crate::frame::{Checksum, Frame, FramePool, Gso, GsoKind, Offload};
 
 /// The protocol above IP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Upper {
+pub(crate) enum Upper {
     Tcp { options_words: usize, fin: bool, cwr: bool },
     Udp,
 }
 
 /// What to build.
 #[derive(Clone, Debug)]
-pub(super) struct Recipe {
+pub(crate) struct Recipe {
     pub n_tags: usize,
     pub v6: bool,
     /// Words of IPv4 options; not zero means a hop-by-hop header of IPv6.
@@ -32,7 +32,7 @@ pub(super) struct Recipe {
 }
 
 /// Any frame with up to `max_payload` bytes of payload.
-pub(super) fn any_recipe(max_payload: usize) -> impl Strategy<Value = Recipe> {
+pub(crate) fn any_recipe(max_payload: usize) -> impl Strategy<Value = Recipe> {
     let tcp = (0..=10_usize, any::<bool>(), any::<bool>())
         .prop_map(|(options_words, fin, cwr)| Upper::Tcp { options_words, fin, cwr });
     let upper = prop_oneof![tcp, Just(Upper::Udp)];
@@ -189,14 +189,14 @@ impl Recipe {
 
 /// What a finished frame says, its checksums and lengths verified.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     pub id: u16,
     pub tcp: Option<TcpHeader>,
     pub payload: Vec<u8>,
 }
 
 /// Reads a finished frame as a strict receiver would.
-pub(super) fn receive(frame: &[u8]) -> Seen {
+pub(crate) fn receive(frame: &[u8]) -> Seen {
     let sliced = SlicedPacket::from_ethernet(frame).unwrap();
     let net = sliced.net.as_ref().unwrap();
     let mut id = 0;

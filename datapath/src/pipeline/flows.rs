@@ -34,6 +34,7 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 use packet::flow::extract::{self, Depth};
 use packet::flow::place;
+use packet::tunnel::TunnelKey;
 use packet::{FlowKey, FlowMask};
 
 use crate::action::{Action, Actions, Executor, Later, RecircId, UserspaceQueue};
@@ -208,7 +209,7 @@ impl Flows {
     pub(super) fn arrive(
         &mut self,
         stage: &mut Stage<'_>,
-        in_port: &Port,
+        (in_port, tunnel): (&Port, Option<&TunnelKey>),
         batch: &mut Batch,
         out: &mut impl Output,
     ) {
@@ -220,7 +221,8 @@ impl Flows {
         }
         let is_group = |frame: &&Frame| frame.data().first().is_some_and(|byte| byte & 1 != 0);
         counters.rx_multicast.add(batch.iter().filter(is_group).count() as u64);
-        self.pass(stage, (in_port, RecircId(0)), batch, out);
+        let from = From { port: in_port, id: RecircId(0), tunnel };
+        self.pass(stage, from, batch, out);
         self.recirculate(stage, out);
     }
 
@@ -243,7 +245,10 @@ impl Flows {
         while let Some(mut next) = self.later.pop() {
             self.stats.recirculations.add(next.frames.len() as u64);
             match stage.snapshot.port(next.in_port) {
-                Some(port) => self.pass(stage, (port, next.id), &mut next.frames, out),
+                Some(port) => {
+                    let from = From { port, id: next.id, tunnel: None };
+                    self.pass(stage, from, &mut next.frames, out);
+                }
                 None => stage.pool.put_all(next.frames.drain(..)),
             }
         }
@@ -253,31 +258,31 @@ impl Flows {
     fn pass(
         &mut self,
         stage: &mut Stage<'_>,
-        (in_port, id): (&Port, RecircId),
+        from: From<'_>,
         batch: &mut Batch,
         out: &mut impl Output,
     ) {
         let n = batch.len() as u64;
         let n_emc = self.cache.emc_hits();
-        let mut found = self.look_up(in_port, id, batch);
+        let mut found = self.look_up(from, batch);
         let n_missed = found.iter().filter(|id| id.is_none()).count() as u64;
         let n_emc = self.cache.emc_hits() - n_emc;
         self.stats.passes.add(n);
         self.stats.emc_hits.add(n_emc);
         self.stats.megaflow_hits.add((n - n_missed).saturating_sub(n_emc));
         if n_missed > 0 || self.any_stale(&found) {
-            self.translate(stage, (in_port, id), (batch, &mut found), out);
+            self.translate(stage, from, (batch, &mut found), out);
         }
         self.warm(&found);
-        self.run_all(stage, in_port, (batch, &found), out);
+        self.run_all(stage, from.port, (batch, &found), out);
     }
 
     /// Reads the frames, and finds the flows of those that have one.
     #[inline]
-    fn look_up(&mut self, in_port: &Port, id: RecircId, batch: &Batch) -> Found {
+    fn look_up(&mut self, from: From<'_>, batch: &Batch) -> Found {
         let depth = self.cache.depth();
         for (frame, key) in batch.iter().zip(self.keys.iter_mut()) {
-            read(frame, (in_port, id), depth, key);
+            read(frame, from, depth, key);
         }
         self.cache.lookup_all(self.keys.get(..batch.len()).unwrap_or_default())
     }
@@ -295,17 +300,12 @@ impl Flows {
     }
 
     /// Reads a frame in full into the key of its place.
-    pub(super) fn read_all(&mut self, n: usize, frame: &Frame, from: (&Port, RecircId)) {
+    pub(super) fn read_all(&mut self, n: usize, frame: &Frame, from: From<'_>) {
         read(frame, from, Depth::L4, &mut self.keys[n]);
     }
 
     /// Looks for the flow of a frame with all of its headers.
-    pub(super) fn look_again(
-        &mut self,
-        n: usize,
-        frame: &Frame,
-        from: (&Port, RecircId),
-    ) -> Option<FlowId> {
+    pub(super) fn look_again(&mut self, n: usize, frame: &Frame, from: From<'_>) -> Option<FlowId> {
         self.read_all(n, frame, from);
         self.cache.lookup(&self.keys[n])
     }
@@ -366,6 +366,18 @@ impl Flows {
     }
 }
 
+/// Where the frames of a batch come from.
+#[derive(Clone, Copy)]
+pub(super) struct From<'a> {
+    /// The port that they came by.
+    pub port: &'a Port,
+    /// Where they go on.
+    pub id: RecircId,
+    /// What their outer headers said, if they have just come through a tunnel. What goes on behind a
+    /// recirculation knows it from there.
+    pub tunnel: Option<&'a TunnelKey>,
+}
+
 /// The TCP flags of a key.
 #[inline]
 pub(super) fn tcp_flags(key: &FlowKey) -> u16 {
@@ -374,13 +386,16 @@ pub(super) fn tcp_flags(key: &FlowKey) -> u16 {
 
 /// Reads a frame into a key.
 #[inline]
-fn read(frame: &Frame, (in_port, id): (&Port, RecircId), depth: Depth, key: &mut FlowKey) {
-    let limit = match in_port.vlan.limit {
+fn read(frame: &Frame, from: From<'_>, depth: Depth, key: &mut FlowKey) {
+    let limit = match from.port.vlan.limit {
         VlanLimit::One => extract::VlanLimit::One,
         VlanLimit::Two => extract::VlanLimit::Two,
     };
     key.clear();
-    key.put_word(place::PORT, u64::from(in_port.no.get()) << 32 | u64::from(id.0));
+    key.put_word(place::PORT, u64::from(from.port.no.get()) << 32 | u64::from(from.id.0));
+    if let Some(tunnel) = from.tunnel {
+        tunnel.write(key);
+    }
     extract::headers(frame.data(), depth, limit, key);
 }
 

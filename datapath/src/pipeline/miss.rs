@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use packet::flow::FieldId;
 
-use super::flows::{CachedFlow, Flows, Found, tcp_flags};
-use crate::action::{Actions, Executor, RecircId};
+use super::flows::{CachedFlow, Flows, Found, From, tcp_flags};
+use crate::action::{Actions, Executor};
 use crate::batch::Batch;
 use crate::cache::{Claim, FlowId};
 use crate::drop_reason::DropReason;
@@ -38,11 +38,11 @@ impl Flows {
     pub(super) fn translate(
         &mut self,
         stage: &mut Stage<'_>,
-        from: (&Port, RecircId),
+        from: From<'_>,
         (batch, found): (&mut Batch, &mut Found),
         out: &mut impl Output,
     ) {
-        let in_port = from.0;
+        let in_port = from.port;
         let counters = in_port.stats.of(stage.thread);
         let mut kept = Found::new();
         for (n, frame) in core::mem::take(batch).into_iter().enumerate() {
@@ -71,7 +71,7 @@ impl Flows {
         &mut self,
         now_ns: u64,
         (n, frame): (usize, &Frame),
-        from: (&Port, RecircId),
+        from: From<'_>,
         found: &mut Found,
     ) -> Resolved {
         let id = match found.get(n).copied().flatten() {
@@ -89,7 +89,7 @@ impl Flows {
                 self.read_all(n, frame, from);
                 self.ask(now_ns, (n, frame), from, Some((id, found)))
             }
-            None => match self.may_ask(from.0, now_ns) {
+            None => match self.may_ask(from.port, now_ns) {
                 Ok(()) => self.ask(now_ns, (n, frame), from, None),
                 Err(reason) => Resolved::Lost(reason),
             },
@@ -139,7 +139,7 @@ impl Flows {
         &mut self,
         now_ns: u64,
         (n, frame): (usize, &Frame),
-        (in_port, _): (&Port, RecircId),
+        From { port: in_port, .. }: From<'_>,
         stale: Option<(FlowId, &mut Found)>,
     ) -> Resolved {
         let key = self.key(n).clone();

@@ -6,6 +6,9 @@
 //! through the flow cache ([`flows`]). Frames that leave by a patch port wait until the batch is
 //! through, and then arrive at the peer's bridge ([`Hops`](normal::Hops)).
 //!
+//! Frames that leave by a tunnel port wait there too; then they get their outer headers and leave, and
+//! outer packets that arrive are opened before anything else ([`tunnels`]).
+//!
 //! # Invariants
 //! A frame that crosses a patch port counts as transmitted there and as received by the peer, as if the
 //! two were devices.
@@ -13,6 +16,7 @@
 pub mod flows;
 mod miss;
 mod sweep;
+mod tunnels;
 
 #[cfg(test)]
 #[cfg(not(loom))]
@@ -21,14 +25,16 @@ pub(crate) mod lab;
 #[cfg(not(loom))]
 mod tests;
 
-use std::sync::Arc;
+use packet::tunnel::TunnelKey;
 
 use crate::action::Actions;
 use crate::batch::Batch;
+use crate::capture::Direction;
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::FramePool;
-use crate::l2::normal::{self, Arrival, ETHERNET_LEN, Output, Stage};
+use crate::ids::PortNo;
+use crate::l2::normal::{self, Arrival, ETHERNET_LEN, Hop, Onward, Output, Stage};
 use crate::view::{Port, Program};
 
 pub use flows::{CachedFlow, FlowConfig, FlowCounters, FlowDump, Flows};
@@ -42,10 +48,33 @@ pub fn forward(
     out: &mut impl Output,
 ) {
     flows.begin();
-    forward_in_bridge(stage, flows, in_port, batch, out);
+    if tunnels::may_open(in_port) {
+        tunnels::arrive(stage, flows, in_port, batch, out);
+    } else {
+        forward_in_bridge(stage, flows, (in_port, None), batch, out);
+    }
     if !stage.hops.is_empty() {
         cross(stage, flows, out);
     }
+}
+
+/// Frames that wait for a way try again: a newer snapshot was taken.
+pub fn retry(stage: &mut Stage<'_>, flows: &mut Flows, out: &mut impl Output) {
+    flows.begin();
+    tunnels::retry(stage, flows, out);
+    if !stage.hops.is_empty() {
+        cross(stage, flows, out);
+    }
+}
+
+/// Loses frames that have waited for too long.
+pub fn expire(stage: &mut Stage<'_>) {
+    tunnels::expire(stage);
+}
+
+/// Loses all frames that wait: the thread ends.
+pub fn give_up(stage: &mut Stage<'_>) {
+    tunnels::give_up(stage);
 }
 
 /// Does what a list says for frames that count as received by a port, and leaves the batch empty.
@@ -63,38 +92,75 @@ pub fn execute(
     }
 }
 
-/// Lets frames in patch ports arrive, until none is left.
+/// Lets frames in patch ports and tunnels go on, until none is left.
 #[inline(never)]
 fn cross(stage: &mut Stage<'_>, flows: &mut Flows, out: &mut impl Output) {
-    let (snapshot, thread) = (stage.snapshot, stage.thread);
-    while let Some(mut hop) = stage.hops.pop() {
-        let (from, to) = (snapshot.port(hop.from), snapshot.port(hop.to));
-        let n = hop.frames.len() as u64;
-        let Some(to) = to else {
-            let lost = |from: &Arc<Port>| from.stats.of(thread).drop_tx(DropReason::TxPortDown, n);
-            from.into_iter().for_each(lost);
-            stage.pool.put_all(hop.frames.drain(..));
-            continue;
-        };
-        out.cross(hop.from, hop.to, &hop.frames);
-        let n_bytes = hop.frames.iter().map(|frame| frame.len() as u64).sum();
-        if let Some(from) = from {
-            let counters = from.stats.of(thread);
-            counters.tx_packets.add(n);
-            counters.tx_bytes.add(n_bytes);
-            counters.tx_batches.add(1);
+    while let Some(hop) = stage.hops.pop() {
+        let Hop { from, onward, mut frames, .. } = hop;
+        match onward {
+            Onward::Peer(to) => cross_patch(stage, flows, (from, to), &mut frames, out),
+            Onward::Tunnel(key) => tunnels::leave(stage, flows, (from, key), &mut frames, out),
+            Onward::Host => tunnels::leave_by_host(stage, flows, from, &mut frames, out),
         }
-        let counters = to.stats.of(thread);
-        counters.rx_packets.add(n);
-        counters.rx_bytes.add(n_bytes);
-        forward_in_bridge(stage, flows, to, &mut hop.frames, out);
     }
+}
+
+/// Lets frames that left by a patch port arrive at its peer.
+fn cross_patch(
+    stage: &mut Stage<'_>,
+    flows: &mut Flows,
+    (from, to): (PortNo, PortNo),
+    batch: &mut Batch,
+    out: &mut impl Output,
+) {
+    let (snapshot, thread) = (stage.snapshot, stage.thread);
+    let Some(peer) = snapshot.port(to) else {
+        return drop_sent(stage, from, DropReason::TxPortDown, batch);
+    };
+    out.pass(from, Direction::Out, batch);
+    if let Some(from) = snapshot.port(from) {
+        count_sent(from.stats.of(thread), batch);
+    }
+    appear(stage, flows, (peer, None), batch, out);
+}
+
+/// Frames come out of a port that is no device.
+fn appear(
+    stage: &mut Stage<'_>,
+    flows: &mut Flows,
+    (port, key): (&Port, Option<&TunnelKey>),
+    batch: &mut Batch,
+    out: &mut impl Output,
+) {
+    out.pass(port.no, Direction::In, batch);
+    let counters = port.stats.of(stage.thread);
+    counters.rx_packets.add(batch.len() as u64);
+    counters.rx_bytes.add(n_bytes(batch));
+    forward_in_bridge(stage, flows, (port, key), batch, out);
+}
+
+fn count_sent(counters: &PortCounters, batch: &Batch) {
+    counters.tx_packets.add(batch.len() as u64);
+    counters.tx_bytes.add(n_bytes(batch));
+    counters.tx_batches.add(1);
+}
+
+fn n_bytes(batch: &Batch) -> u64 {
+    batch.iter().map(|frame| frame.len() as u64).sum()
+}
+
+/// Loses frames that a port was to send.
+fn drop_sent(stage: &mut Stage<'_>, port: PortNo, reason: DropReason, batch: &mut Batch) {
+    if let Some(port) = stage.snapshot.port(port) {
+        port.stats.of(stage.thread).drop_tx(reason, batch.len() as u64);
+    }
+    stage.pool.put_all(batch.drain(..));
 }
 
 fn forward_in_bridge(
     stage: &mut Stage<'_>,
     flows: &mut Flows,
-    in_port: &Port,
+    (in_port, key): (&Port, Option<&TunnelKey>),
     batch: &mut Batch,
     out: &mut impl Output,
 ) {
@@ -116,7 +182,7 @@ fn forward_in_bridge(
     match bridge.program {
         Program::Normal => normal::forward(stage, (in_port, bridge, Arrival::Fresh), batch, out),
         Program::Drop => drop_all(stage.pool, counters, batch),
-        Program::Flows => flows.arrive(stage, in_port, batch, out),
+        Program::Flows => flows.arrive(stage, (in_port, key), batch, out),
     }
 }
 

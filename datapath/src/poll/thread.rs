@@ -25,7 +25,7 @@ use crate::view::Snapshot;
 /// Commands served between two rounds at most.
 const COMMANDS_PER_ROUND: usize = 8;
 
-/// How long a thread sleeps at most while it has flows to look after.
+/// How long a thread sleeps at most while it has flows or waiting frames to look after.
 const TEND_NS: u64 = 1_000_000_000;
 
 /// Where a thread reports what the control thread must know.
@@ -227,9 +227,9 @@ impl PollThread {
         usize::try_from(n).unwrap_or(usize::MAX)
     }
 
-    /// How long it may sleep: for ever, if there are no flows to look after.
+    /// How long it may sleep: for ever, if there are no flows to look after, and no frames that wait.
     fn sleep_ns(&self) -> Option<u64> {
-        (!self.flows.is_empty()).then_some(TEND_NS)
+        (!self.flows.is_empty() || !self.hops.waiting.is_empty()).then_some(TEND_NS)
     }
 
     /// Forwards a packet of the control plane, as if a port had received it.
@@ -257,8 +257,14 @@ impl PollThread {
 
     /// Takes the newest snapshot and serves commands.
     fn quiesce(&mut self, now_ns: u64) -> Flow {
-        self.refresh();
+        self.refresh(now_ns);
         self.flows.tend(now_ns);
+        while let Some((remote, local)) = self.hops.waiting.next_wanted() {
+            self.events.send(Event::PathWanted { remote, local });
+        }
+        if !self.hops.waiting.is_empty() {
+            self.with_stage(now_ns, |stage, _, _| pipeline::expire(stage));
+        }
         self.tx.forget_ended_captures();
         for _ in 0..COMMANDS_PER_ROUND {
             match self.inbox.receiver.try_recv() {
@@ -273,11 +279,29 @@ impl PollThread {
         Flow::GoOn
     }
 
-    fn refresh(&mut self) {
-        if self.view.refresh() {
+    fn refresh(&mut self, now_ns: u64) {
+        let is_newer = self.view.refresh();
+        if is_newer {
             self.tx.apply(self.view.value());
         }
         self.flows.refresh();
+        if is_newer && !self.hops.waiting.is_empty() {
+            self.with_stage(now_ns, pipeline::retry);
+            self.tx.flush(&mut self.pool);
+        }
+    }
+
+    /// Does something outside of a received batch.
+    fn with_stage(
+        &mut self,
+        now_ns: u64,
+        run: impl FnOnce(&mut Stage<'_>, &mut Flows, &mut TxBuffers),
+    ) {
+        let now_s = u32::try_from(now_ns / 1_000_000_000).unwrap_or(u32::MAX);
+        let (thread, snapshot) = (self.id, self.view.value());
+        let (pool, hops) = (&mut self.pool, &mut self.hops);
+        let mut stage = Stage { snapshot, thread, now_ns, now_s, pool, hops };
+        run(&mut stage, &mut self.flows, &mut self.tx);
     }
 
     /// Answers go to a channel whose reader may have given up: then nobody is interested.
@@ -299,7 +323,7 @@ impl PollThread {
                 let _ = reply.send(());
             }
             Command::Sync(reply) => {
-                self.refresh();
+                self.refresh(now_ns);
                 let _ = reply.send(());
             }
             Command::Inject(packet, reply) => {
@@ -312,6 +336,7 @@ impl PollThread {
                 let _ = reply.send((flows, next));
             }
             Command::Stop(reply) => {
+                self.with_stage(now_ns, |stage, _, _| pipeline::give_up(stage));
                 let _ = reply.send(self.rx.take_all(&mut self.pool, |_| true));
                 return Flow::Stop;
             }

@@ -134,10 +134,9 @@ impl Output for TxBuffers {
         }
     }
 
-    fn cross(&mut self, from: PortNo, to: PortNo, batch: &Batch) {
+    fn pass(&mut self, port: PortNo, direction: Direction, batch: &Batch) {
         if !self.captures.is_empty() {
-            self.captures.copy(from, Direction::Out, batch);
-            self.captures.copy(to, Direction::In, batch);
+            self.captures.copy(port, direction, batch);
         }
     }
 }

@@ -21,22 +21,36 @@
 //!
 //! # Invariants
 //! - A frame handed to a tunnel port counts as transmitted there once it has a path, and is otherwise
-//!   dropped there with a reason. What arrives counts as received by the tunnel port, and not by the
-//!   port or carrier that the outer packet came by, if it could be opened.
+//!   dropped there with a reason. The outer packet counts as
+//!   [`encapsulated`](crate::PortCounters::encapsulated) by the port that sends it.
+//! - What arrives counts as received by the tunnel port. The outer packet counts as
+//!   [`opened`](crate::PortCounters::opened) by the port that it came by; one that leaves by a port with
+//!   addresses and is opened there counts as transmitted, as if the host had opened it.
 //! - A tunnel whose packets lead into itself ends like a loop of patch ports
 //!   ([`DropReason::TooManyHops`](crate::DropReason::TooManyHops)).
 //!
 //! # Thread-safety
 //! Everything here is published with the snapshot and immutable.
 
+mod ecn;
+pub mod encapsulate;
+mod inner;
+mod lookup;
+pub mod open;
+mod state;
+pub mod waiting;
+
 use core::net::IpAddr;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use packet::MacAddr;
 pub use packet::tunnel::{TunnelKey, TunnelKind};
 
 use crate::ids::PortNo;
+
+pub use lookup::Tunnels;
+pub use state::TunnelState;
+pub use waiting::Waiting;
 
 /// A number that is fixed, or that each packet's flow gives.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -116,6 +130,8 @@ pub struct Tunnel {
     pub carrier: PortNo,
     /// The way to a fixed remote; `None` if the remote is the flow's.
     pub path: Option<Arc<Path>>,
+    /// What it keeps while it lives: the same in all snapshots.
+    pub state: Arc<TunnelState>,
 }
 
 /// The way to a remote host.
@@ -165,24 +181,6 @@ pub struct Terminator {
     pub addresses: Vec<IpAddr>,
 }
 
-/// All tunnels, in the snapshot.
-#[derive(Default)]
-pub struct Tunnels {
-    /// Tunnel ports, to be looked up from the most to the least specific.
-    ports: Vec<(TunnelConfig, PortNo)>,
-    /// The ways to remotes that flows name.
-    paths: BTreeMap<(IpAddr, Option<IpAddr>), Arc<Path>>,
-}
-
-impl Tunnels {
-    /// Adds a tunnel port.
-    pub fn add_port(&mut self, config: &TunnelConfig, no: PortNo) {
-        self.ports.push((config.clone(), no));
-    }
-
-    /// Adds the way to a remote that flows name; `local` is the address that the flow or the port's
-    /// configuration asks for.
-    pub fn add_path(&mut self, remote: IpAddr, local: Option<IpAddr>, path: Arc<Path>) {
-        self.paths.insert((remote, local), path);
-    }
-}
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests;

@@ -82,6 +82,14 @@ pub const TUN_IPV6_SRC: usize = 31;
 pub const TUN_IPV6_DST: usize = 33;
 /// Outer flags, TOS, TTL, and group policy.
 pub const TUN_FLAGS: usize = 35;
+/// In [`TUN_FLAGS`]: for operations and management (`tun_flags=oam`).
+pub const TUN_OAM: u64 = 1 << 48;
+/// In [`TUN_FLAGS`], and in no field of OpenFlow: the outer packet may not be fragmented.
+pub const TUN_DF: u64 = 1 << 49;
+/// In [`TUN_FLAGS`], and in no field of OpenFlow: there is a checksum over what is inside.
+pub const TUN_CSUM: u64 = 1 << 50;
+/// In [`TUN_FLAGS`], and in no field of OpenFlow: there is a key.
+pub const TUN_KEY: u64 = 1 << 51;
 /// Outer ports, and GTP-U.
 pub const TUN_L4: usize = 36;
 /// ERSPAN.

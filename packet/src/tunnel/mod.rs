@@ -10,7 +10,17 @@
 //! RFC 7348 (VXLAN), draft-smith-vxlan-group-policy-05 (its group policy), RFC 2784 and RFC 2890
 //! (GRE, key and sequence number), RFC 8926 (Geneve).
 
+pub mod geneve;
+pub mod gre;
+pub mod vxlan;
+
 use core::net::{IpAddr, Ipv4Addr};
+
+use crate::flow::{FieldId, FlowKey, place};
+
+/// The protocol type of an Ethernet frame inside of GRE and Geneve ("Transparent Ethernet Bridging",
+/// RFC 1701).
+pub const TRANSPARENT_ETHERNET: u16 = 0x6558;
 
 /// A tunnel protocol.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -66,10 +76,16 @@ pub struct TunnelKey {
     pub tp_dst: u16,
     /// Group policy of VXLAN: the group.
     pub gbp_id: u16,
-    /// Group policy of VXLAN: flags, in the places of the header's third byte.
+    /// Group policy of VXLAN: flags, in the places of the header's second byte.
     pub gbp_flags: u8,
     /// Whether the packet is for operations and management (`tun_flags=oam` of Geneve).
     pub oam: bool,
+    /// Whether it has a key: always, but for GRE without one.
+    pub has_key: bool,
+    /// Whether routers may not fragment the outer packet.
+    pub df: bool,
+    /// Whether the outer packet has a checksum over what is inside.
+    pub csum: bool,
     /// Geneve options as they stand in the header.
     pub options: arrayvec::ArrayVec<u8, MAX_OPTIONS_LEN>,
 }
@@ -90,8 +106,53 @@ impl TunnelKey {
             gbp_id: 0,
             gbp_flags: 0,
             oam: false,
+            has_key: false,
+            df: false,
+            csum: false,
             options: arrayvec::ArrayVec::new_const(),
         }
+    }
+}
+
+impl TunnelKey {
+    /// Whether two packets are the same to flows: all but the source port, which differs by what is
+    /// inside.
+    #[must_use]
+    pub fn is_like(&self, other: &TunnelKey) -> bool {
+        let of = |key: &TunnelKey| {
+            let flags = (key.oam, key.has_key, key.df, key.csum);
+            (
+                (key.id, key.src, key.dst, key.tp_dst),
+                (key.tos, key.ttl),
+                (key.gbp_id, key.gbp_flags),
+                flags,
+            )
+        };
+        of(self) == of(other) && self.options == other.options
+    }
+
+    /// Writes it into a flow key.
+    pub fn write(&self, key: &mut FlowKey) {
+        key.put_word(place::TUN_ID, self.id);
+        match (self.src, self.dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => {
+                let words = u64::from(src.to_bits()) << 32 | u64::from(dst.to_bits());
+                key.put_word(place::TUN_IPV4, words);
+            }
+            (IpAddr::V6(src), IpAddr::V6(dst)) => {
+                key.set(FieldId::TunIpv6Src, src.to_bits());
+                key.set(FieldId::TunIpv6Dst, dst.to_bits());
+            }
+            _ => {}
+        }
+        let flag = |is_set: bool, bit: u64| if is_set { bit } else { 0 };
+        let flags = flag(self.oam, place::TUN_OAM)
+            | flag(self.df, place::TUN_DF)
+            | flag(self.csum, place::TUN_CSUM)
+            | flag(self.has_key, place::TUN_KEY);
+        let policy = u64::from(self.gbp_id) << 16 | u64::from(self.gbp_flags) << 8;
+        let hops = u64::from(self.tos) << 40 | u64::from(self.ttl) << 32;
+        key.put_word(place::TUN_FLAGS, flags | hops | policy);
     }
 }
 

@@ -96,6 +96,9 @@ impl Coverage {
                 }
             }
         }
+        for (_, reason, n) in switch.carriers().iter().flat_map(super::view::PortView::drops) {
+            add(&drop_name(reason), n);
+        }
         totals
     }
 

@@ -47,9 +47,10 @@ pub fn dpctl_show(context: &mut Context<'_>, params: &[String]) -> Result<Output
     let mut text = format!(
         "{DATAPATH}:\n  lookups: hit:{hit} missed:{missed} lost:{lost}\n  flows: {n_flows}\n"
     );
-    let bridges = context.switch.bridges();
+    let (bridges, carriers) = (context.switch.bridges(), context.switch.carriers());
     let mut ports: Vec<_> = bridges.iter().flat_map(|bridge| &bridge.ports).collect();
-    ports.retain(|port| port.no.is_some() && !is_patch(port));
+    ports.retain(|port| port.no.is_some() && !is_patch(port) && !is_tunnel(port));
+    ports.extend(&carriers);
     ports.sort_by_key(|port| port.no);
     for port in ports {
         let no = port.no.map_or(0, datapath::PortNo::get);
@@ -69,6 +70,11 @@ pub fn dpctl_show(context: &mut Context<'_>, params: &[String]) -> Result<Output
 /// Whether a port joins bridges: Open vSwitch's datapath does not know such ports.
 fn is_patch(port: &PortView) -> bool {
     port.kind == PortType::Patch.word()
+}
+
+/// Whether a port is a tunnel: the datapath of Open vSwitch knows carriers.
+fn is_tunnel(port: &PortView) -> bool {
+    [PortType::Vxlan, PortType::Gre, PortType::Geneve].iter().any(|kind| port.kind == kind.word())
 }
 
 /// `: key=value, key=value`, or nothing.

@@ -36,6 +36,13 @@ pub fn show(context: &mut Context<'_>, params: &[String]) -> Result<Output, Appc
             }
         }
     }
+    if name.is_none() {
+        for port in context.switch.carriers() {
+            for (side, reason, n) in port.drops() {
+                drops.push(("-".to_owned(), port.name.clone(), side, reason, n));
+            }
+        }
+    }
     if asks_json || context.wants_json() {
         let rows = drops.into_iter().map(|(bridge, port, side, reason, n)| {
             json!({

@@ -1,6 +1,7 @@
 //! The switch, as commands see it.
 
 use datapath::engine::ThreadReport;
+use serde_json::Value as Json;
 
 use super::view::{BridgeView, Inspect, PortView, SwitchView};
 use crate::config::value::Value as _;
@@ -8,7 +9,7 @@ use crate::config::{OfPort, PortSettings, PortType, peer_of};
 use crate::rpc::Takeover;
 use crate::switch::of_dump::Cached;
 use crate::switch::of_trace::Traced;
-use crate::switch::{self, Switch};
+use crate::switch::{self, Switch, Underlay};
 
 impl SwitchView for Switch {
     fn bridges(&self) -> Vec<BridgeView> {
@@ -18,6 +19,19 @@ impl SwitchView for Switch {
             BridgeView { name: bridge.name.to_owned(), fdb: bridge.fdb.clone(), ports }
         });
         bridges.collect()
+    }
+
+    fn carriers(&self) -> Vec<PortView> {
+        Switch::carriers(self)
+            .map(|(name, no, kind, stats)| PortView {
+                name,
+                ofport: OfPort::LOCAL,
+                no: Some(no),
+                kind: kind.to_owned(),
+                options: Vec::new(),
+                stats: stats.clone(),
+            })
+            .collect()
     }
 
     fn threads(&self) -> Vec<ThreadReport> {
@@ -41,6 +55,10 @@ impl SwitchView for Switch {
             Inspect::Rules => self.dump_rules(params.first().map_or("", String::as_str)),
             Inspect::Upcalls => Ok(self.show_upcalls()),
         }
+    }
+
+    fn underlay(&mut self, what: Underlay, params: &[String]) -> Result<(String, Json), String> {
+        Switch::underlay(self, what, params)
     }
 
     fn show(&self, params: &[String]) -> Result<String, String> {
@@ -80,6 +98,10 @@ fn options(settings: &PortSettings) -> Vec<(String, String)> {
     let mut options = Vec::new();
     options.extend(settings.file.as_ref().map(|file| ("file".to_owned(), file.text())));
     options.extend(peer_of(settings).map(|peer| ("peer".to_owned(), peer.to_owned())));
+    options.extend(settings.remote_ip.map(|ip| ("remote_ip".to_owned(), ip.text())));
+    options.extend(settings.local_ip.map(|ip| ("local_ip".to_owned(), ip.text())));
+    options.extend(settings.key.map(|key| ("key".to_owned(), key.text())));
+    options.extend(settings.dst_port.map(|port| ("dst_port".to_owned(), port.text())));
     options.extend(settings.n_rxq.as_ref().map(|n| ("n_rxq".to_owned(), n.text())));
     options
 }

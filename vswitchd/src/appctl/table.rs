@@ -6,6 +6,7 @@ use super::{
     AppctlError, Context, Output, coverage, dpif, drops, fdb, ofproto, pmd, process, vlog,
 };
 use crate::rpc::{Format, Then};
+use crate::switch::Underlay;
 
 /// The command that chooses the format of results.
 pub const SET_OPTIONS: &str = "set-options";
@@ -78,7 +79,11 @@ pub const COMMANDS: &[Command] = &[
         6,
         |c, p| inspect(c, Inspect::TracePacketOut, p),
     ),
+    command("ovs/route/lookup", "ip_addr", 1, 1, |c, p| underlay(c, Underlay::Lookup, p)),
+    command("ovs/route/show", "", 0, 0, |c, p| underlay(c, Underlay::Routes, p)),
     command(SET_OPTIONS, "[--format text|json]", 0, 2, set_options),
+    command("tnl/neigh/show", "", 0, 0, |c, p| underlay(c, Underlay::Neighbours, p)),
+    command("tnl/ports/show", "[-v]", 0, 1, |c, p| underlay(c, Underlay::Ports, p)),
     command("upcall/show", "", 0, 0, |c, p| inspect(c, Inspect::Upcalls, p)),
     command("version", "", 0, 0, process::version),
     command("vlog/close", "", 0, 0, vlog::close),
@@ -123,6 +128,15 @@ fn set_options(context: &mut Context<'_>, params: &[String]) -> Result<Output, A
 
 fn show_configuration(context: &mut Context<'_>, params: &[String]) -> Result<Output, AppctlError> {
     context.switch.show(params).map(Output::Text).map_err(AppctlError::Switch)
+}
+
+fn underlay(
+    context: &mut Context<'_>,
+    what: Underlay,
+    params: &[String],
+) -> Result<Output, AppctlError> {
+    let (text, json) = context.switch.underlay(what, params).map_err(AppctlError::Switch)?;
+    Ok(if context.wants_json() { Output::Json(json) } else { Output::Text(text) })
 }
 
 fn capture(context: &mut Context<'_>, params: &[String]) -> Result<Output, AppctlError> {

@@ -28,6 +28,14 @@ impl SwitchView for Fake {
         Err(format!("{what:?} {params:?}"))
     }
 
+    fn underlay(
+        &mut self,
+        what: crate::switch::Underlay,
+        params: &[String],
+    ) -> Result<(String, serde_json::Value), String> {
+        Err(format!("{what:?} {params:?}"))
+    }
+
     fn bridges(&self) -> Vec<BridgeView> {
         self.bridges.clone()
     }

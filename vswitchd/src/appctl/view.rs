@@ -6,14 +6,21 @@ use datapath::engine::ThreadReport;
 use datapath::l2::fdb::Fdb;
 use datapath::view::PortStats;
 use datapath::{DropReason, PortNo};
+use serde_json::Value as Json;
 
 use crate::config::OfPort;
 use crate::rpc::Takeover;
+use crate::switch::Underlay;
 
 /// The switch, as far as commands need it.
 pub trait SwitchView {
     /// The bridges, sorted by name.
     fn bridges(&self) -> Vec<BridgeView>;
+
+    /// The hidden ports that carry tunnels through the host's stack.
+    fn carriers(&self) -> Vec<PortView> {
+        Vec::new()
+    }
 
     /// What poll threads did.
     fn threads(&self) -> Vec<ThreadReport>;
@@ -29,6 +36,12 @@ pub trait SwitchView {
     /// # Errors
     /// One line, without newline.
     fn inspect(&mut self, what: Inspect, params: &[String]) -> Result<String, String>;
+
+    /// Tunnels and the way they take, as text and as JSON.
+    ///
+    /// # Errors
+    /// One line, without newline.
+    fn underlay(&mut self, what: Underlay, params: &[String]) -> Result<(String, Json), String>;
 
     /// `vswitch/show`: the parameters and the result as `ofctl` knows them.
     ///

@@ -15,6 +15,7 @@ use super::model::{
     Bridge, Config, KEYS_OF_TYPES, OfPort, Port, PortSettings, PortType, VlanModeName,
 };
 use super::patch::check_pairs;
+use super::tunnel::{check_tunnel, check_tunnels};
 
 /// Longest name of a kernel device, bytes (`IFNAMSIZ` − 1, linux/if.h).
 const DEVICE_NAME_MAX: usize = 15;
@@ -43,7 +44,8 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
             }
         }
     }
-    check_pairs(config)
+    check_pairs(config)?;
+    check_tunnels(config)
 }
 
 /// Whether a bridge can be used, taken alone.
@@ -92,6 +94,7 @@ pub fn check_port(bridge: &str, name: &str, port: &Port) -> Result<(), ConfigErr
         check_local(&object, settings)?;
     }
     check_keys_fit_type(&object, settings)?;
+    check_tunnel(&object, settings)?;
     check_vlan(&object, settings)?;
     check_queues(&object, settings)
 }

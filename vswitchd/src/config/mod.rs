@@ -9,7 +9,8 @@
 //! # Invariants
 //! A `Config` that left [`transact`] or [`store`] satisfies [`check::check`]: names are valid and
 //! unique over bridges and ports, each bridge has its local port, no two ports of a bridge share
-//! an OpenFlow number, and the ends of a pair of patch ports name each other.
+//! an OpenFlow number, the ends of a pair of patch ports name each other, and no two tunnel ports
+//! receive the same packets.
 
 pub mod check;
 pub mod command;
@@ -22,6 +23,7 @@ pub mod output;
 pub mod patch;
 pub mod store;
 pub mod transact;
+pub mod tunnel;
 pub mod value;
 
 pub use error::{ConfigError, ObjectRef};
@@ -31,3 +33,4 @@ pub use model::{
 };
 pub use output::Format;
 pub use patch::peer_of;
+pub use tunnel::tunnel_of;

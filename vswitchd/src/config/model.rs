@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use packet::{MacAddr, Vid};
 
 use super::keys::settings;
 use super::mirror::MirrorSettings;
 use super::patch::PeerName;
+use super::tunnel::{ExtsName, OrFlow, Tos, Ttl};
 use super::value::{
     CpuList, DatapathId, DeviceMac, FilePath, Int, Protocol, RxqAffinity, Several, Target, VidList,
     words,
@@ -75,9 +77,15 @@ words! {
         Null = "null",
         /// A patch port of another bridge.
         Patch = "patch",
+        /// A VXLAN tunnel.
+        Vxlan = "vxlan",
+        /// A tunnel of Ethernet over GRE.
+        Gre = "gre",
+        /// A Geneve tunnel.
+        Geneve = "geneve",
         /// In memory, for tests inside one process.
         Dummy = "dummy",
-    } later ["vxlan", "gre", "geneve", "vhost-user"] hidden ["dummy"]
+    } later ["vhost-user"] hidden ["dummy"]
 }
 
 words! {
@@ -230,16 +238,36 @@ settings! {
         "storm-multicast" => storm_multicast: Int<0, 10_000_000> = "0";
         /// The other end of a `patch` port.
         "peer" => peer: PeerName;
-    } later [
-        "remote_ip",
-        "local_ip", "key", "in_key", "out_key", "dst_port", "tos", "ttl", "df_default", "csum",
-        "path", "mode"
-    ]
+        /// The host at the other end of a tunnel.
+        "remote_ip" => remote_ip: OrFlow<IpAddr>;
+        /// This host's address in a tunnel; not set: the one that the route to the other end gives.
+        "local_ip" => local_ip: OrFlow<IpAddr>;
+        /// The virtual network of a tunnel, in both directions.
+        "key" => key: OrFlow<u32>;
+        /// That of what is received, if it is another.
+        "in_key" => in_key: OrFlow<u32>;
+        /// That of what is sent, if it is another.
+        "out_key" => out_key: OrFlow<u32>;
+        /// UDP port of a tunnel; not set: that of the protocol.
+        "dst_port" => dst_port: Int<1, 65535>;
+        /// Type of service of a tunnel's outer packets.
+        "tos" => tos: Tos = "0";
+        /// Time to live of a tunnel's outer packets.
+        "ttl" => ttl: Ttl = "64";
+        /// Whether routers may not fragment a tunnel's outer packets.
+        "df_default" => df_default: bool = "true";
+        /// Whether a tunnel's outer packets have a checksum.
+        "csum" => csum: bool = "false";
+        /// Whether packets of a GRE tunnel are numbered.
+        "seq" => seq: bool = "false";
+        /// Extensions of a VXLAN tunnel.
+        "exts" => exts: ExtsName;
+    } later ["path", "mode"]
 }
 
 /// Every key that fits only some types of port, and those types.
 pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
-    use PortType::{AfXdp, Dummy, Internal, Patch, Pcap, System, Tap};
+    use PortType::{AfXdp, Dummy, Geneve, Gre, Internal, Patch, Pcap, System, Tap, Vxlan};
     &[
         ("mtu_request", &[System, AfXdp, Tap, Internal, Dummy]),
         ("mac", &[Tap, Internal, Dummy]),
@@ -253,6 +281,18 @@ pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
         ("loop", &[Pcap]),
         ("rate", &[Pcap]),
         ("peer", &[Patch]),
+        ("remote_ip", &[Vxlan, Gre, Geneve]),
+        ("local_ip", &[Vxlan, Gre, Geneve]),
+        ("key", &[Vxlan, Gre, Geneve]),
+        ("in_key", &[Vxlan, Gre, Geneve]),
+        ("out_key", &[Vxlan, Gre, Geneve]),
+        ("dst_port", &[Vxlan, Geneve]),
+        ("tos", &[Vxlan, Gre, Geneve]),
+        ("ttl", &[Vxlan, Gre, Geneve]),
+        ("df_default", &[Vxlan, Gre, Geneve]),
+        ("csum", &[Vxlan, Gre, Geneve]),
+        ("seq", &[Gre]),
+        ("exts", &[Vxlan]),
     ]
 };
 
@@ -430,13 +470,16 @@ mod tests {
 
     #[test]
     fn types_that_later_versions_add_are_refused_as_such() {
-        let refused = PortType::parse("vxlan").unwrap_err();
+        let refused = PortType::parse("vhost-user").unwrap_err();
         assert_eq!(refused.why, "this port type is not supported by this version");
-        assert_eq!(refused.allowed, "system, afxdp, tap, internal, pcap, null, patch");
+        assert_eq!(
+            refused.allowed,
+            "system, afxdp, tap, internal, pcap, null, patch, vxlan, gre, geneve"
+        );
         assert_eq!(PortType::parse("token-ring").unwrap_err().why, "no such port type");
         let object = ObjectRef::Port("p1".into());
-        let error = find::<PortSettings>(&object, "remote_ip").err().map(|e| e.to_string());
-        assert_eq!(error.as_deref(), Some("port p1: remote_ip is not supported by this version"));
+        let error = find::<PortSettings>(&object, "path").err().map(|e| e.to_string());
+        assert_eq!(error.as_deref(), Some("port p1: path is not supported by this version"));
         let error = find::<PortSettings>(&object, "tags").err().unwrap();
         assert!(
             matches!(&error, ConfigError::UnknownKey { hint, .. } if hint == "did you mean tag?")

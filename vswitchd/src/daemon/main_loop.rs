@@ -13,15 +13,17 @@ use mio::{Events, Interest, Poll, Token};
 use super::signals::Signals;
 use crate::appctl::Appctl;
 use crate::log::Log;
-use crate::netlink::Monitor;
+use crate::netlink::{Monitor, RouteMonitor};
 use crate::ofconn::OfConns;
 use crate::rpc::Server;
 use crate::switch::Switch;
+use crate::switch::routes::RouteEvent;
 
 const SIGNALS: Token = Token(0);
 const KERNEL: Token = Token(1);
 const ENGINE: Token = Token(2);
 const LESSONS: Token = Token(3);
+const ROUTES: Token = Token(4);
 /// The server's own, and those above.
 const SERVER: Token = Token(16);
 /// Those of OpenFlow, and all above.
@@ -39,6 +41,8 @@ pub struct MainLoop {
     server: Server,
     ofconns: OfConns,
     monitor: Monitor,
+    /// While there are tunnels.
+    routes: Option<RouteMonitor>,
     signals: Signals,
     ticks_at: Instant,
 }
@@ -62,8 +66,18 @@ impl MainLoop {
         let now = Instant::now();
         let appctl = Appctl::new(log.clone(), now);
         let ticks_at = now;
-        let mut main_loop =
-            MainLoop { poll, switch, log, appctl, server, ofconns, monitor, signals, ticks_at };
+        let mut main_loop = MainLoop {
+            poll,
+            switch,
+            log,
+            appctl,
+            server,
+            ofconns,
+            monitor,
+            routes: None,
+            signals,
+            ticks_at,
+        };
         // The interfaces as they are now; and what happened while the switch opened its ports.
         main_loop.follow_kernel();
         main_loop.switch.on_engine_events();
@@ -78,7 +92,8 @@ impl MainLoop {
             let now = Instant::now();
             let until_tick = self.ticks_at.saturating_duration_since(now);
             let pending = self.server.has_pending() || self.ofconns.has_pending();
-            let wait = if pending { Duration::ZERO } else { until_tick };
+            let until = self.switch.tunnels_rest().map_or(until_tick, |rest| rest.min(until_tick));
+            let wait = if pending { Duration::ZERO } else { until };
             match self.poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 other => other.context("epoll")?,
@@ -90,6 +105,7 @@ impl MainLoop {
                     KERNEL => self.follow_kernel(),
                     ENGINE => self.switch.on_engine_events(),
                     LESSONS => self.switch.on_lessons(),
+                    ROUTES => self.follow_routes(),
                     token if token >= OPENFLOW => self.ofconns.ready(token, &mut self.switch),
                     token => {
                         self.server.ready(token, &mut self.appctl.dispatcher(&mut self.switch));
@@ -102,6 +118,7 @@ impl MainLoop {
             }
             self.ofconns.follow(self.switch.config());
             self.ofconns.end_turn(&mut self.switch);
+            self.tend_tunnels();
             self.tick();
         }
     }
@@ -129,6 +146,39 @@ impl MainLoop {
             Err(error) => tracing::warn!("the kernel's notifications cannot be read: {error}"),
         }
         self.appctl.count_netlink(self.monitor.take_count());
+    }
+
+    /// Listens to what the kernel tells of routes while there are tunnels; asks when that is due.
+    fn tend_tunnels(&mut self) {
+        match (&self.routes, self.switch.has_tunnels()) {
+            (None, true) => match self.watch_routes() {
+                Ok(routes) => {
+                    self.routes = Some(routes);
+                    // What changed before is not told.
+                    self.switch.on_route(RouteEvent::Changed);
+                }
+                Err(error) => tracing::warn!("the kernel's routes cannot be followed: {error}"),
+            },
+            (Some(_), false) => self.routes = None, // epoll forgets a closed descriptor
+            _ => {}
+        }
+        self.switch.tend_tunnels();
+    }
+
+    fn watch_routes(&self) -> io::Result<RouteMonitor> {
+        let routes = RouteMonitor::new()?;
+        let fd = routes.as_raw_fd();
+        self.poll.registry().register(&mut SourceFd(&fd), ROUTES, Interest::READABLE)?;
+        Ok(routes)
+    }
+
+    fn follow_routes(&mut self) {
+        let Some(routes) = &mut self.routes else { return };
+        match routes.receive() {
+            Ok(events) => events.into_iter().for_each(|event| self.switch.on_route(event)),
+            Err(error) => tracing::warn!("the kernel's notifications cannot be read: {error}"),
+        }
+        self.appctl.count_netlink(routes.take_count());
     }
 
     fn tick(&mut self) {

@@ -29,7 +29,7 @@ use datapath::engine::EngineConfig;
 
 use crate::config::store::Store;
 use crate::log::Log;
-use crate::netlink::KernelLinks;
+use crate::netlink::{KernelLinks, KernelRoutes};
 use crate::switch::open::Drivers;
 use crate::switch::{Parts, Switch};
 use args::{Args, Detach};
@@ -103,12 +103,14 @@ fn make_rundir(path: &Path) -> anyhow::Result<()> {
 fn start_switch(args: &Args) -> anyhow::Result<Switch> {
     let store = if args.no_config { Store::none() } else { Store::file(&args.config) };
     let links = KernelLinks::new().context("the kernel's interfaces cannot be asked for")?;
+    let routes = KernelRoutes::new().context("the kernel's routes cannot be asked for")?;
     let parts = Parts {
         store,
         engine: EngineConfig::default(),
         poll_cpus: args.poll_cpus.clone(),
         opener: Box::new(Drivers),
         links: Box::new(links),
+        routes: Box::new(routes),
     };
     Ok(Switch::new(parts)?)
 }

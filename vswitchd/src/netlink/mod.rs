@@ -1,4 +1,5 @@
-//! The kernel's interfaces by rtnetlink: [`Monitor`] follows them, [`KernelLinks`] asks and changes.
+//! The kernel's interfaces by rtnetlink: [`Monitor`] follows them, [`KernelLinks`] asks and changes. Its
+//! routes, addresses and neighbours likewise: [`RouteMonitor`], [`KernelRoutes`].
 //!
 //! # Design
 //! Two sockets. The monitor's is subscribed before the first dump, so that nothing falls between; it
@@ -12,9 +13,14 @@
 //! # References
 //! rtnetlink(7), netlink(7).
 
+mod client;
 mod message;
 mod monitor;
 mod request;
+mod route_monitor;
+mod routes;
 
 pub use monitor::Monitor;
 pub use request::KernelLinks;
+pub use route_monitor::RouteMonitor;
+pub use routes::KernelRoutes;

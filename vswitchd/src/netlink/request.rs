@@ -2,17 +2,14 @@
 
 use std::io;
 
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload,
-};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use packet::MacAddr;
 use rustix::io::Errno;
 
-use super::message::{link_of, messages};
+use super::client::{Answer, Client, Until};
+use super::message::link_of;
 use crate::switch::links::{Admin, Link, Links};
 
 /// How often a dump is repeated that interfaces came into.
@@ -20,15 +17,7 @@ const N_DUMPS: usize = 10;
 
 /// The kernel's interfaces, asked and changed now.
 pub struct KernelLinks {
-    socket: Socket,
-    sequence: u32,
-}
-
-/// What the kernel answered.
-struct Answer {
-    messages: Vec<RouteNetlinkMessage>,
-    /// Interfaces came or went during a dump, so that some may be missing.
-    is_torn: bool,
+    client: Client,
 }
 
 impl KernelLinks {
@@ -37,10 +26,7 @@ impl KernelLinks {
     /// # Errors
     /// The kernel refuses one.
     pub fn new() -> io::Result<KernelLinks> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
-        socket.bind(&SocketAddr::new(0, 0))?;
-        socket.connect(&SocketAddr::new(0, 0))?;
-        Ok(KernelLinks { socket, sequence: 0 })
+        Ok(KernelLinks { client: Client::new()? })
     }
 
     /// Every interface of this network namespace.
@@ -60,48 +46,26 @@ impl KernelLinks {
     }
 
     fn dump(&mut self) -> io::Result<Answer> {
-        self.ask(RouteNetlinkMessage::GetLink(LinkMessage::default()), NLM_F_DUMP)
+        self.client.ask(
+            RouteNetlinkMessage::GetLink(LinkMessage::default()),
+            NLM_F_DUMP,
+            Until::Done,
+        )
+    }
+
+    fn one(&mut self, message: LinkMessage) -> io::Result<Option<Link>> {
+        match self.client.ask(RouteNetlinkMessage::GetLink(message), NLM_F_ACK, Until::Done) {
+            Ok(answer) => Ok(answer.messages.iter().find_map(link_in)),
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NODEV) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn change(&mut self, index: u32, attribute: LinkAttribute) -> io::Result<()> {
         let mut message = LinkMessage::default();
         message.header.index = index;
         message.attributes.push(attribute);
-        self.ask(RouteNetlinkMessage::SetLink(message), NLM_F_ACK).map(drop)
-    }
-
-    /// Sends a request and takes its answer up to the end of the dump or the acknowledgement.
-    fn ask(&mut self, request: RouteNetlinkMessage, flags: u16) -> io::Result<Answer> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | flags;
-        header.sequence_number = self.sequence;
-        let mut request = NetlinkMessage::new(header, NetlinkPayload::from(request));
-        request.finalize();
-        let mut bytes = vec![0; request.buffer_len()];
-        request.serialize(&mut bytes);
-        self.socket.send(&bytes, 0)?;
-        let mut answer = Answer { messages: Vec::new(), is_torn: false };
-        loop {
-            let datagram = match self.socket.recv_from_full() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                other => other?.0,
-            };
-            for message in messages(&datagram) {
-                if message.header.sequence_number != self.sequence {
-                    continue;
-                }
-                answer.is_torn |= message.header.flags & NLM_F_DUMP_INTR != 0;
-                match message.payload {
-                    NetlinkPayload::InnerMessage(message) => answer.messages.push(message),
-                    NetlinkPayload::Error(error) if error.code.is_some() => {
-                        return Err(error.to_io());
-                    }
-                    NetlinkPayload::Error(_) | NetlinkPayload::Done(_) => return Ok(answer),
-                    _ => {}
-                }
-            }
-        }
+        self.client.ask(RouteNetlinkMessage::SetLink(message), NLM_F_ACK, Until::Done).map(drop)
     }
 }
 
@@ -116,11 +80,13 @@ impl Links for KernelLinks {
     fn get(&mut self, name: &str) -> io::Result<Option<Link>> {
         let mut message = LinkMessage::default();
         message.attributes.push(LinkAttribute::IfName(name.to_owned()));
-        match self.ask(RouteNetlinkMessage::GetLink(message), NLM_F_ACK) {
-            Ok(answer) => Ok(answer.messages.iter().find_map(link_in)),
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::NODEV) => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.one(message)
+    }
+
+    fn by_index(&mut self, index: u32) -> io::Result<Option<Link>> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        self.one(message)
     }
 
     fn set_mtu(&mut self, index: u32, mtu: u32) -> io::Result<()> {
@@ -139,7 +105,7 @@ impl Links for KernelLinks {
             Admin::Up => LinkFlags::Up,
             Admin::Down => LinkFlags::empty(),
         };
-        self.ask(RouteNetlinkMessage::SetLink(message), NLM_F_ACK).map(drop)
+        self.client.ask(RouteNetlinkMessage::SetLink(message), NLM_F_ACK, Until::Done).map(drop)
     }
 }
 

@@ -13,8 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use datapath::netdev::carrier::name_of;
 use datapath::netdev::dummy::{Dummy, DummyHandle};
 use datapath::netdev::{Netdev, NetdevError, Rxq, TxCaps, Txq};
+use datapath::tunnel::TunnelKind;
 use packet::MacAddr;
 
 use super::links::{Admin, Link, LinkEvent, Links};
@@ -162,7 +164,12 @@ impl PortOpener for DummyKernel {
                 state.add(name, request.mac, request.mtu.unwrap_or(1500));
                 ("tap", true)
             }
-            PortType::Pcap | PortType::Null | PortType::Patch => return Drivers.open(request),
+            PortType::Pcap
+            | PortType::Null
+            | PortType::Patch
+            | PortType::Vxlan
+            | PortType::Gre
+            | PortType::Geneve => return Drivers.open(request),
         };
         let (inner, handle) = Dummy::new(settings.n_rxq(), state.caps)?;
         state.handles.insert(name.to_owned(), handle);
@@ -177,11 +184,29 @@ impl PortOpener for DummyKernel {
         let device = Device { inner, driver, made, kernel: self.clone(), name: name.to_owned() };
         Ok(Opened { netdev: Box::new(device), link, reason: None })
     }
+
+    fn open_carrier(&mut self, kind: TunnelKind, port: u16) -> Result<Box<dyn Netdev>, OpenError> {
+        let name = name_of(kind, port);
+        let mut state = self.state();
+        if state.refused.contains(&name) {
+            let (action, source) = ("bind to the UDP port", io::ErrorKind::AddrInUse.into());
+            return Err(NetdevError::Os { device: name, action, source }.into());
+        }
+        let (inner, handle) = Dummy::new(1, TxCaps::default())?;
+        state.handles.insert(name.clone(), handle);
+        drop(state);
+        let kernel = self.clone();
+        Ok(Box::new(Device { inner, driver: "carrier", made: false, kernel, name }))
+    }
 }
 
 impl Links for DummyKernel {
     fn get(&mut self, name: &str) -> io::Result<Option<Link>> {
         Ok(self.link(name))
+    }
+
+    fn by_index(&mut self, index: u32) -> io::Result<Option<Link>> {
+        Ok(self.state().links.values().find(|link| link.index == index).cloned())
     }
 
     fn set_mtu(&mut self, index: u32, mtu: u32) -> io::Result<()> {

@@ -25,6 +25,7 @@ impl Switch {
     /// Takes what the link monitor tells.
     pub fn on_link(&mut self, event: LinkEvent) {
         self.ports_changed = true;
+        self.tunnels_see_links();
         let changed = match event {
             LinkEvent::Present(link) => self.link_present(link),
             LinkEvent::Gone { index } => self.link_gone(index),
@@ -55,8 +56,12 @@ impl Switch {
 
     pub(super) fn take_events(&mut self) {
         while let Ok(event) = self.engine.events().try_recv() {
-            let Event::DeviceGone(no) = event else { continue };
-            self.gone.insert(no);
+            match event {
+                Event::DeviceGone(no) => {
+                    self.gone.insert(no);
+                }
+                Event::PathWanted { remote, local } => self.path_wanted((remote, local)),
+            }
         }
     }
 

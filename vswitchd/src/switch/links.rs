@@ -73,6 +73,12 @@ pub trait Links {
     /// The kernel cannot be asked.
     fn get(&mut self, name: &str) -> io::Result<Option<Link>>;
 
+    /// The interface of that number; `None` if there is none.
+    ///
+    /// # Errors
+    /// The kernel cannot be asked.
+    fn by_index(&mut self, index: u32) -> io::Result<Option<Link>>;
+
     /// Sets the MTU, bytes.
     ///
     /// # Errors
@@ -98,6 +104,10 @@ pub struct NoLinks;
 
 impl Links for NoLinks {
     fn get(&mut self, _name: &str) -> io::Result<Option<Link>> {
+        Ok(None)
+    }
+
+    fn by_index(&mut self, _index: u32) -> io::Result<Option<Link>> {
         Ok(None)
     }
 

@@ -34,9 +34,11 @@ mod ofport;
 pub mod open;
 mod patch;
 pub mod ports;
+pub mod routes;
 mod show;
 mod snapshot;
 mod storm;
+mod tunnels;
 mod vlan;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +57,10 @@ use links::Links;
 use numbers::Numbers;
 use open::PortOpener;
 use ports::{OpenFailed, PortState};
+use routes::Routes;
+pub use tunnels::TunnelLink;
+use tunnels::TunnelState;
+pub use tunnels::show::Underlay;
 
 /// What a switch is made of.
 pub struct Parts {
@@ -69,6 +75,8 @@ pub struct Parts {
     pub opener: Box<dyn PortOpener>,
     /// The kernel's interfaces.
     pub links: Box<dyn Links>,
+    /// The kernel's routes.
+    pub routes: Box<dyn Routes>,
 }
 
 /// Why the switch refused.
@@ -125,6 +133,8 @@ pub struct Switch {
     poll_cpus: PollCpus,
     opener: Box<dyn PortOpener>,
     links: Box<dyn Links>,
+    /// Carriers, and the ways to remote hosts.
+    tunnels: TunnelState,
     bridges: BTreeMap<String, BridgeState>,
     ports: BTreeMap<String, PortState>,
     port_numbers: Numbers,
@@ -194,6 +204,7 @@ impl Switch {
             poll_cpus,
             opener: parts.opener,
             links: parts.links,
+            tunnels: TunnelState::new(parts.routes),
             bridges: BTreeMap::new(),
             ports: BTreeMap::new(),
             port_numbers: Numbers::new(usize::from(PortNo::MAX) + 1),
@@ -323,6 +334,7 @@ impl Switch {
         }
         self.report_flaps();
         self.handle_gone();
+        self.tend_neighbours();
         self.tend_flows();
         if now_s >= self.sample_s {
             self.sample_s = now_s + SAMPLE_S;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use datapath::frame::FrameMemory;
 use datapath::netdev::afpacket::Packet;
 use datapath::netdev::afxdp::{self, AfXdp, AfXdpConfig, CsumRecover, XdpMode};
+use datapath::netdev::carrier::Carrier;
 use datapath::netdev::null::Null;
 use datapath::netdev::pcap::{Pcap, PcapConfig, Play};
 use datapath::netdev::tap::{AdminState, Lifetime, Tap, TapConfig};
 use datapath::netdev::{Netdev, NetdevError};
+use datapath::tunnel::TunnelKind;
 use packet::MacAddr;
 
 use crate::config::model::{DriverName, XdpModeName};
@@ -60,6 +62,9 @@ pub enum OpenError {
     /// No driver for this type.
     #[error("no driver for type={0}")]
     NoDriver(&'static str),
+    /// All numbers of the datapath are taken.
+    #[error("no free number for the tunnel's carrier")]
+    NoNumber,
 }
 
 /// Opens devices for ports.
@@ -69,6 +74,12 @@ pub trait PortOpener {
     /// # Errors
     /// The device is missing, in use, or not what the port's type says.
     fn open(&mut self, request: &OpenRequest<'_>) -> Result<Opened, OpenError>;
+
+    /// Opens the host's stack for tunnels of a protocol and UDP port.
+    ///
+    /// # Errors
+    /// The port is in use.
+    fn open_carrier(&mut self, kind: TunnelKind, port: u16) -> Result<Box<dyn Netdev>, OpenError>;
 }
 
 /// MTU of a device that takes whatever it is sent.
@@ -95,8 +106,16 @@ impl PortOpener for Drivers {
                 link: LinkOf::Virtual { mtu: ANY_MTU },
                 reason: None,
             }),
-            other @ (PortType::Patch | PortType::Dummy) => Err(OpenError::NoDriver(other.word())),
+            other @ (PortType::Patch
+            | PortType::Vxlan
+            | PortType::Gre
+            | PortType::Geneve
+            | PortType::Dummy) => Err(OpenError::NoDriver(other.word())),
         }
+    }
+
+    fn open_carrier(&mut self, kind: TunnelKind, port: u16) -> Result<Box<dyn Netdev>, OpenError> {
+        Ok(Box::new(Carrier::open(kind, port)?))
     }
 }
 

@@ -60,6 +60,9 @@ impl Switch {
 
     /// What the datapath does with a port's frames; `None` if it can do nothing.
     pub(super) fn port_kind(&self, port: &PortView<'_>) -> Option<PortKind> {
+        if let Some(link) = port.state.link().and_then(|link| link.tunnel()) {
+            return link.tunnel.clone().map(PortKind::Tunnel);
+        }
         if !is_patch(port.state) {
             return Some(PortKind::Device);
         }

@@ -11,7 +11,7 @@ use packet::MacAddr;
 
 use super::links::Link;
 use super::open::{LinkOf, OpenError, OpenRequest};
-use super::{Switch, SwitchError};
+use super::{Switch, SwitchError, TunnelLink};
 use crate::config::{PortSettings, PortType};
 
 /// What there is of a port.
@@ -33,7 +33,7 @@ pub struct PortState {
 /// A port's device.
 #[derive(Clone, Debug)]
 pub enum Device {
-    /// In the engine; a patch port, which needs none there, has its peer.
+    /// In the engine; a patch port, which needs none there, has its peer, and a tunnel its carrier.
     Attached {
         /// The driver's name.
         driver: &'static str,
@@ -63,6 +63,8 @@ pub enum LinkState {
     },
     /// Joined to another bridge: always up.
     Patch,
+    /// A host far away: up if there is a way to it.
+    Tunnel(Box<TunnelLink>),
 }
 
 /// MTU where the kernel could not be asked: that of Ethernet, bytes.
@@ -77,7 +79,7 @@ impl LinkState {
         match self {
             LinkState::Here(link) => Some(link),
             LinkState::Away(link) => link.as_ref(),
-            LinkState::Virtual { .. } | LinkState::Patch => None,
+            LinkState::Virtual { .. } | LinkState::Patch | LinkState::Tunnel(_) => None,
         }
     }
 
@@ -95,7 +97,7 @@ impl LinkState {
     pub fn mtu(&self) -> u32 {
         match self {
             LinkState::Virtual { mtu } => *mtu,
-            LinkState::Patch => ANY_MTU,
+            LinkState::Patch | LinkState::Tunnel(_) => ANY_MTU,
             other => other.interface().map_or(ETHERNET_MTU, |link| link.mtu),
         }
     }
@@ -104,7 +106,7 @@ impl LinkState {
     #[must_use]
     pub fn mtu_limit(&self) -> Option<u32> {
         match self {
-            LinkState::Patch => None,
+            LinkState::Patch | LinkState::Tunnel(_) => None,
             other => Some(other.mtu()),
         }
     }
@@ -115,7 +117,10 @@ impl LinkState {
         match self {
             LinkState::Here(link) => link.admin_up,
             // Nobody can tell: the driver finds out.
-            LinkState::Away(_) | LinkState::Virtual { .. } | LinkState::Patch => true,
+            LinkState::Away(_)
+            | LinkState::Virtual { .. }
+            | LinkState::Patch
+            | LinkState::Tunnel(_) => true,
         }
     }
 
@@ -125,6 +130,16 @@ impl LinkState {
         match self {
             LinkState::Here(link) => link.admin_up && link.carrier,
             LinkState::Away(_) | LinkState::Virtual { .. } | LinkState::Patch => true,
+            LinkState::Tunnel(tunnel) => tunnel.is_up(),
+        }
+    }
+
+    /// What there is of a tunnel, if it is one.
+    #[must_use]
+    pub fn tunnel(&self) -> Option<&TunnelLink> {
+        match self {
+            LinkState::Tunnel(tunnel) => Some(tunnel),
+            _ => None,
         }
     }
 }
@@ -192,6 +207,7 @@ pub(super) fn of_device(settings: &PortSettings) -> PortSettings {
         file: settings.file.clone(),
         repeat: settings.repeat,
         rate: settings.rate,
+        dst_port: settings.dst_port,
         ..PortSettings::default()
     }
 }
@@ -227,6 +243,9 @@ impl Switch {
         let Some(state) = self.ports.get(name) else { return Ok(()) };
         if settings.port_type() == PortType::Patch {
             return Ok(()); // attached by publishing it, if its peer is there
+        }
+        if settings.port_type().tunnel_kind().is_some() {
+            return self.attach_tunnel(name, settings);
         }
         let (no, stats) = (state.no, Arc::clone(&state.stats));
         let memory = Arc::clone(self.engine.memory());

@@ -12,12 +12,14 @@ impl Switch {
     pub(super) fn publish(&mut self) {
         let mut orphans = self.settle_patches();
         orphans.extend(self.settle_mirrors());
+        self.settle_tunnels();
         self.settle_storm();
         self.settle_flows();
         self.settle_xports();
         self.publish_view();
         self.publish_snapshot();
         self.ports_changed = true;
+        self.close_idle_carriers();
         for (fdb, port) in orphans {
             fdb.flush(Some(port), None);
         }
@@ -25,6 +27,7 @@ impl Switch {
 
     /// Publishes what poll threads see beside flows; when it returns, they act by it.
     pub(super) fn publish_snapshot(&mut self) {
+        self.make_tunnels();
         let snapshot = self.snapshot();
         self.engine.publish(snapshot);
     }
@@ -48,7 +51,7 @@ impl Switch {
                     no,
                     bridge: state.id,
                     kind,
-                    terminator: None,
+                    terminator: self.terminator_of(&port),
                     vlan,
                     up: link.is_up(),
                     storm: port.state.storm.clone(),
@@ -69,11 +72,12 @@ impl Switch {
             };
             put(&mut snapshot.bridges, state.id.index(), seen);
         }
+        self.add_tunnels(&mut snapshot);
         snapshot
     }
 }
 
-fn put<T>(slots: &mut Vec<Option<Arc<T>>>, at: usize, value: T) {
+pub(super) fn put<T>(slots: &mut Vec<Option<Arc<T>>>, at: usize, value: T) {
     if slots.len() <= at {
         slots.resize_with(at + 1, || None);
     }

@@ -36,6 +36,7 @@ impl Lab {
             engine,
             poll_cpus: None,
             opener: Box::new(kernel.clone()),
+            routes: Box::new(crate::switch::routes::NoRoutes),
             links: Box::new(kernel.clone()),
         })?;
         Ok(Lab { switch, kernel, clock })

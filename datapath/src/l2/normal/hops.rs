@@ -1,4 +1,4 @@
-//! Frames on their way through patch ports, from one bridge to the next.
+//! Frames on their way through patch ports and tunnels, from one bridge to the next.
 //!
 //! # Design
 //! A frame that leaves by a patch port has arrived at its peer: no device, copy or queue lies between,
@@ -15,16 +15,24 @@
 //! loop costs its bounded share of the poll thread's time for each frame that enters it, and nothing
 //! after that.
 //!
+//! Frames that leave by a tunnel port wait in the same list ([`Onward::Tunnel`]), and so do those that
+//! leave by a port with addresses and may end a tunnel ([`Onward::Host`]): what becomes of them may pass
+//! through bridges of this switch again, and is bounded by the same limits.
+//!
 //! # Invariants
 //! - The list is empty between received batches.
 //! - Hops are in the list in the order of their depth; frames from one patch port keep their order.
 //! - It never grows: there are no more batches in it than frames were let in.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+
+use packet::tunnel::TunnelKey;
 
 use crate::batch::Batch;
 use crate::frame::Frame;
 use crate::ids::PortNo;
+use crate::tunnel::Waiting;
 
 /// Most patch ports that a frame crosses.
 pub const MAX_HOPS: u8 = 64;
@@ -34,13 +42,36 @@ pub const MAX_CROSSINGS: usize = 4096;
 /// more patch ports by turns makes smaller batches.
 const OPEN: usize = 16;
 
-/// Frames that left by one patch port.
+/// What becomes of frames that left by a port.
+#[derive(Clone, Debug)]
+pub enum Onward {
+    /// They arrive at this port, the peer.
+    Peer(PortNo),
+    /// They go through the tunnel: as the port says, and their flow, if it says anything.
+    Tunnel(Option<Arc<TunnelKey>>),
+    /// They leave by the port, unless they are packets of a tunnel that ends there.
+    Host,
+}
+
+impl Onward {
+    /// Whether frames that go one way can travel with those that go the other.
+    fn is_like(&self, other: &Onward) -> bool {
+        match (self, other) {
+            (Onward::Peer(a), Onward::Peer(b)) => a == b,
+            (Onward::Tunnel(None), Onward::Tunnel(None)) | (Onward::Host, Onward::Host) => true,
+            (Onward::Tunnel(Some(a)), Onward::Tunnel(Some(b))) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
+/// Frames that left by one port.
 pub struct Hop {
     /// The port that they left by.
     pub from: PortNo,
-    /// Its peer, where they arrive.
-    pub to: PortNo,
-    /// Patch ports crossed, this one included.
+    /// What becomes of them.
+    pub onward: Onward,
+    /// Crossings, this one included.
     depth: u8,
     /// The frames.
     pub frames: Batch,
@@ -53,11 +84,17 @@ pub struct Hops {
     depth: u8,
     /// How many more frames are let in.
     left: usize,
+    /// Frames whose way is not known yet; they stay between batches.
+    pub waiting: Waiting,
+    /// Room for what large segments are cut into.
+    pub pieces: Vec<Frame>,
 }
 
 impl Default for Hops {
     fn default() -> Self {
-        Hops { queue: VecDeque::with_capacity(MAX_CROSSINGS), depth: 0, left: MAX_CROSSINGS }
+        let queue = VecDeque::with_capacity(MAX_CROSSINGS);
+        let (waiting, pieces) = (Waiting::default(), Vec::new());
+        Hops { queue, depth: 0, left: MAX_CROSSINGS, waiting, pieces }
     }
 }
 
@@ -73,7 +110,7 @@ impl Hops {
     ///
     /// # Errors
     /// It has come too far, or too many have: the frame is given back.
-    pub fn push(&mut self, from: PortNo, to: PortNo, frame: Frame) -> Result<(), Frame> {
+    pub fn push(&mut self, from: PortNo, onward: &Onward, frame: Frame) -> Result<(), Frame> {
         if self.depth >= MAX_HOPS || self.left == 0 {
             return Err(frame);
         }
@@ -81,12 +118,12 @@ impl Hops {
         let depth = self.depth + 1;
         let newest = self.queue.iter_mut().rev().take(OPEN).take_while(|hop| hop.depth == depth);
         // The first found is the newest of its kind: an older one that has room would be out of turn.
-        let open = newest.into_iter().find(|hop| (hop.from, hop.to) == (from, to));
+        let open = newest.into_iter().find(|hop| hop.from == from && hop.onward.is_like(onward));
         match open.filter(|hop| !hop.frames.is_full()) {
             Some(hop) => hop.frames.push(frame),
             None => {
-                let frames = Batch::from_iter([frame]);
-                self.queue.push_back(Hop { from, to, depth, frames });
+                let (frames, onward) = (Batch::from_iter([frame]), onward.clone());
+                self.queue.push_back(Hop { from, onward, depth, frames });
             }
         }
         Ok(())
@@ -120,15 +157,21 @@ mod tests {
 
     fn push(hops: &mut Hops, pool: &mut FramePool, from: u16, name: u8) {
         let frame = pool.from_bytes(&[name]).unwrap();
-        hops.push(port(from), port(from + 100), frame).unwrap();
+        hops.push(port(from), &Onward::Peer(port(from + 100)), frame).unwrap();
+    }
+
+    fn peer(hop: &Hop) -> PortNo {
+        let Onward::Peer(peer) = hop.onward else { panic!("{:?}", hop.onward) };
+        peer
     }
 
     /// Where the next batch arrives, and the names of its frames.
     fn next(hops: &mut Hops, pool: &mut FramePool) -> Option<(u16, Vec<u8>)> {
         let hop = hops.pop()?;
+        let to = peer(&hop).get();
         let names = hop.frames.iter().map(|frame| frame.data()[0]).collect();
         pool.put_all(hop.frames);
-        Some((hop.to.get(), names))
+        Some((to, names))
     }
 
     #[test]
@@ -166,10 +209,10 @@ mod tests {
             let mut n = 0;
             push(&mut hops, &mut pool, 1, 0);
             let last = loop {
-                let hop = hops.pop().unwrap();
+                let mut hop = hops.pop().unwrap();
                 n += 1;
-                let frame = hop.frames.into_iter().next().unwrap();
-                if let Err(frame) = hops.push(hop.to, hop.from, frame) {
+                let frame = hop.frames.pop().unwrap();
+                if let Err(frame) = hops.push(peer(&hop), &Onward::Peer(hop.from), frame) {
                     break frame;
                 }
             };
@@ -189,7 +232,7 @@ mod tests {
                 push(&mut hops, &mut pool, n % (u16::try_from(OPEN).unwrap() + 1), 0);
             }
             let one_more = pool.from_bytes(&[0]).unwrap();
-            pool.put(hops.push(port(1), port(2), one_more).unwrap_err());
+            pool.put(hops.push(port(1), &Onward::Peer(port(2)), one_more).unwrap_err());
             let mut n_frames = 0;
             while let Some((_, names)) = next(&mut hops, &mut pool) {
                 assert!(names.len() <= MAX_BURST);

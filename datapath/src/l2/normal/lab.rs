@@ -14,7 +14,7 @@ use crate::ids::{BridgeId, PortNo};
 use crate::l2::fdb::{Fdb, FdbConfig};
 use crate::l2::vlan::PortVlan;
 use crate::pipeline::lab::flows;
-use crate::pipeline::{FlowConfig, FlowCounters, Flows, forward};
+use crate::pipeline::{FlowConfig, FlowCounters, Flows, expire, forward, retry};
 use crate::view::{Bridge, Port, PortKind, PortStats, Program, Snapshot, VidSet};
 
 const THREAD: usize = 1;
@@ -72,6 +72,8 @@ pub struct Lab {
     pub flows: Flows,
     pub flow_stats: Arc<FlowCounters>,
     pub now_s: u32,
+    /// Frames that wait for their way.
+    n_waiting: u64,
     memory: Arc<FrameMemory>,
     n_frames: usize,
 }
@@ -84,7 +86,9 @@ impl Lab {
         let (snapshot, n_frames) = (Snapshot::default(), N_FRAMES);
         let (flows, flow_stats, _) = flows(None, FlowConfig::default());
         let now_s = 100;
-        let mut lab = Lab { snapshot, pool, hops, flows, flow_stats, now_s, memory, n_frames };
+        let n_waiting = 0;
+        let mut lab =
+            Lab { snapshot, pool, hops, flows, flow_stats, now_s, n_waiting, memory, n_frames };
         lab.add_bridge(vlans);
         lab
     }
@@ -162,9 +166,32 @@ impl Lab {
     pub fn receive_frames(&mut self, in_port: u16, frames: Vec<Frame>) -> Vec<(u16, Vec<u8>)> {
         assert!(frames.len() <= MAX_BURST);
         let n_received = frames.len() as u64;
-        let before = self.counters();
         let mut batch: Batch = frames.into_iter().collect();
         let in_port = self.snapshot.ports[usize::from(in_port)].clone().unwrap();
+        self.balanced(n_received, |stage, flows, out| {
+            forward(stage, flows, &in_port, &mut batch, out);
+            assert!(batch.is_empty());
+        })
+    }
+
+    /// Lets frames that wait try again; what was sent.
+    pub fn retry(&mut self) -> Vec<(u16, Vec<u8>)> {
+        self.balanced(0, retry)
+    }
+
+    /// Lets frames that have waited for too long go.
+    pub fn expire(&mut self) {
+        self.balanced(0, |stage, _, _| expire(stage));
+    }
+
+    /// Does something with so many frames that devices have received; what was sent. Checks that no
+    /// frame is lost without a reason.
+    fn balanced(
+        &mut self,
+        n_received: u64,
+        run: impl FnOnce(&mut Stage<'_>, &mut Flows, &mut Notebook),
+    ) -> Vec<(u16, Vec<u8>)> {
+        let before = self.counters();
         let mut out = Notebook::default();
         let mut stage = Stage {
             snapshot: &self.snapshot,
@@ -174,17 +201,28 @@ impl Lab {
             pool: &mut self.pool,
             hops: &mut self.hops,
         };
-        forward(&mut stage, &mut self.flows, &in_port, &mut batch, &mut out);
-        assert!(batch.is_empty() && self.hops.is_empty());
+        run(&mut stage, &mut self.flows, &mut out);
+        assert!(self.hops.is_empty());
         let moved = difference(&before, &self.counters());
         let sum = |what: &str| -> u64 {
             let named = moved.iter().filter(|(name, _)| name.contains(what));
             named.map(|(_, n)| n).sum()
         };
         // What crosses patch ports is counted here; devices count what they send themselves.
-        let came =
-            n_received + sum("rx_packets") + sum("injected") + sum("copies") + sum("segments");
-        let went = out.0.len() as u64 + sum("tx_packets") + sum("handed") + sum("drop");
+        let came = n_received
+            + sum("rx_packets")
+            + sum("injected")
+            + sum("copies")
+            + sum("segments")
+            + sum("encapsulated")
+            + self.n_waiting;
+        self.n_waiting = self.hops.waiting.len() as u64;
+        let went = out.0.len() as u64
+            + sum("tx_packets")
+            + sum("handed")
+            + sum("opened")
+            + sum("drop")
+            + self.n_waiting;
         assert_eq!(came, went, "{moved:?}");
         out.0
     }
@@ -208,8 +246,8 @@ impl Lab {
 
     /// Frames that are nowhere: neither in the depot nor in the pool.
     pub fn n_missing(self) -> usize {
-        let Lab { pool, memory, n_frames, .. } = self;
-        drop(pool);
+        let Lab { pool, hops, memory, n_frames, .. } = self;
+        drop((pool, hops));
         n_frames - memory.n_free(SizeClass::Small) + 2 - memory.n_free(SizeClass::Large)
     }
 
@@ -224,6 +262,8 @@ impl Lab {
             add("tx_bytes", stats.sum(|c| c.tx_bytes.get()));
             add("injected", stats.sum(|c| c.injected.get()));
             add("handed", stats.sum(|c| c.handed.get()));
+            add("encapsulated", stats.sum(|c| c.encapsulated.get()));
+            add("opened", stats.sum(|c| c.opened.get()));
             add("copies", stats.sum(|c| c.copies.get()));
             add("segments", stats.sum(|c| c.segments.get()));
             add("rx_checksums", stats.sum(|c| c.rx_checksums.get()));

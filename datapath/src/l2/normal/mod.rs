@@ -59,11 +59,12 @@ mod read;
 mod send;
 
 pub use explain::{Explained, explain};
-pub use hops::{Hop, Hops, MAX_CROSSINGS, MAX_HOPS};
+pub use hops::{Hop, Hops, MAX_CROSSINGS, MAX_HOPS, Onward};
 pub use read::ETHERNET_LEN;
-pub use send::hand_over;
+pub use send::{cross, hand_over};
 
 use crate::batch::{Batch, MAX_BURST};
+use crate::capture::Direction;
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FramePool};
 use crate::ids::PortNo;
@@ -77,8 +78,8 @@ pub trait Output {
     /// Queues a frame for a port. The pool takes what cannot be queued, which the port counts.
     fn output(&mut self, pool: &mut FramePool, port: PortNo, frame: Frame);
 
-    /// Frames that left by the patch port `from` arrive at its peer `to`: to be looked at.
-    fn cross(&mut self, _from: PortNo, _to: PortNo, _batch: &Batch) {}
+    /// Frames pass a port that is no device: to be looked at.
+    fn pass(&mut self, _port: PortNo, _direction: Direction, _batch: &Batch) {}
 }
 
 /// What the stage works with, for one batch.

@@ -3,13 +3,14 @@
 use packet::Vid;
 
 use super::read::Heading;
-use super::{Hops, Output};
+use super::{Hops, Onward, Output};
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FramePool};
 use crate::ids::PortNo;
 use crate::l2::mirror::Passing;
 use crate::l2::vlan::Edit;
+use crate::tunnel::open;
 use crate::view::{Bridge, Port, PortKind, Snapshot};
 
 /// The way out for the frames of one batch.
@@ -189,15 +190,26 @@ pub fn hand_over<O: Output>(
     port: &Port,
     out: &mut O,
 ) {
-    match &port.kind {
-        PortKind::Device | PortKind::Carrier | PortKind::Tunnel(_) => {
-            out.output(pool, port.no, frame);
-        }
-        PortKind::Patch { peer } => {
-            if let Err(frame) = hops.push(port.no, *peer, frame) {
-                port.stats.of(thread).drop_tx(DropReason::TooManyHops, 1);
-                pool.put(frame);
-            }
-        }
+    let onward = match &port.kind {
+        PortKind::Device => match &port.terminator {
+            Some(terminator) if open::may_be_for(frame.data(), terminator) => Onward::Host,
+            _ => return out.output(pool, port.no, frame),
+        },
+        PortKind::Carrier => return out.output(pool, port.no, frame),
+        PortKind::Patch { peer } => Onward::Peer(*peer),
+        PortKind::Tunnel(_) => Onward::Tunnel(None),
+    };
+    cross((thread, pool, hops), frame, (port, &onward));
+}
+
+/// Puts a frame into the list of hops.
+pub fn cross(
+    (thread, pool, hops): (usize, &mut FramePool, &mut Hops),
+    frame: Frame,
+    (port, onward): (&Port, &Onward),
+) {
+    if let Err(frame) = hops.push(port.no, onward, frame) {
+        port.stats.of(thread).drop_tx(DropReason::TooManyHops, 1);
+        pool.put(frame);
     }
 }

@@ -23,6 +23,7 @@ fn lab() -> (Switch, DummyKernel) {
         engine,
         poll_cpus: None,
         opener: Box::new(kernel.clone()),
+        routes: Box::new(crate::switch::routes::NoRoutes),
         links: Box::new(kernel.clone()),
     })
     .unwrap();

@@ -47,6 +47,8 @@ impl Counts {
             ("multicast", sum(|c| &c.rx_multicast)),
             ("copies", sum(|c| &c.copies)),
             ("segments", sum(|c| &c.segments)),
+            ("encapsulated", sum(|c| &c.encapsulated)),
+            ("opened", sum(|c| &c.opened)),
             ("rx_checksums", sum(|c| &c.rx_checksums)),
             ("tx_checksums", sum(|c| &c.tx_checksums)),
             ("tx_batches", sum(|c| &c.tx_batches)),

@@ -7,7 +7,7 @@ use super::super::{BridgeView, PortView, Switch};
 use super::counts::Counts;
 use crate::config::model::FailMode;
 use crate::config::{OfPort, peer_of};
-use crate::switch::{storm, vlan};
+use crate::switch::{TunnelLink, storm, tunnels, vlan};
 
 /// The bridges of these names.
 pub fn print(switch: &Switch, names: &[&str]) -> Json {
@@ -39,8 +39,11 @@ fn port_json(switch: &Switch, port: &PortView<'_>) -> Json {
     let up_or_down = |up: bool| if up { "up" } else { "down" };
     let (driver, error) = match &port.state.device {
         Device::Attached { link: LinkState::Patch, .. } => (None, None),
+        Device::Attached { link: LinkState::Tunnel(link), .. } => {
+            (None, tunnels::show::trouble(link))
+        }
         Device::Attached { driver, .. } => (Some(*driver), None),
-        Device::Absent { error } => (None, Some(error)),
+        Device::Absent { error } => (None, Some(error.clone())),
     };
     let facts = json!({
         "name": port.name,
@@ -77,12 +80,18 @@ fn status(switch: &Switch, port: &PortView<'_>) -> Map<String, Json> {
     };
     let choice = choice.map(|reason| ("driver_reason", reason));
     let peer = peer_of(&port.config.settings).map(|peer| ("peer", peer.to_owned()));
+    let tunnel = link_of(port).map(tunnels::show::status).unwrap_or_default();
     facts
         .into_iter()
+        .chain(tunnel)
         .chain(choice)
         .chain(peer)
         .map(|(key, value)| (key.to_owned(), value.into()))
         .collect()
+}
+
+fn link_of<'a>(port: &PortView<'a>) -> Option<&'a TunnelLink> {
+    port.state.link()?.tunnel()
 }
 
 fn statistics(port: &PortView<'_>) -> Map<String, Json> {

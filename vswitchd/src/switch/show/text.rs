@@ -17,8 +17,8 @@ use super::super::ports::Device;
 use super::super::{BridgeView, PortView, Switch};
 use super::counts::Counts;
 use crate::config::model::{DriverName, FailMode};
-use crate::config::{OfPort, PortSettings, PortType, peer_of};
-use crate::switch::{storm, vlan};
+use crate::config::{OfPort, PortSettings, PortType, peer_of, tunnel_of};
+use crate::switch::{storm, tunnels, vlan};
 
 /// The bridges of these names.
 pub fn print(switch: &Switch, names: &[&str]) -> String {
@@ -125,6 +125,10 @@ fn facts(port: &PortView<'_>) -> String {
     let mut facts = Vec::new();
     let mtu = port.state.link().and_then(|link| link.mtu_limit());
     facts.extend(mtu.map(|mtu| format!("mtu {mtu}")));
+    if let Some(config) = tunnel_of(&port.config.settings) {
+        let link = port.state.link().and_then(|link| link.tunnel());
+        facts.extend(tunnels::show::words(&config, link));
+    }
     facts.extend(peer_of(&port.config.settings).map(|peer| format!("peer {peer}")));
     facts.extend(port.state.mac().map(|mac| mac.to_string()));
     facts.extend(vlan::words(&port.config.settings));
@@ -142,6 +146,8 @@ fn below(port: &PortView<'_>) -> Vec<String> {
     if let Device::Absent { error } = &port.state.device {
         lines.push(format!("error: {error}"));
     }
+    let link = port.state.link().and_then(|link| link.tunnel());
+    lines.extend(link.and_then(tunnels::show::trouble).map(|error| format!("error: {error}")));
     let counts = Counts::of(&port.state.stats);
     for side in ["rx", "tx"] {
         let get = |what: &str| counts.get(&format!("{side}_{what}"));

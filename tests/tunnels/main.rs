@@ -1,0 +1,13 @@
+//! Tunnels between switches, and to the kernel's and Open vSwitch's, over a routed underlay of
+//! namespaces.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test says by a panic what failed")]
+
+mod inband;
+mod kernel;
+mod life;
+mod ovs;
+mod refusals;
+mod rig;
+mod sites;
