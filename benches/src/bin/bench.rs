@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 use switch_benches::cases::instructions::Baseline;
 use switch_benches::cases::{
     Options, Peers, allocs, capture, engine, footprint, forward, generator, hosts, instructions,
-    patch, vlan,
+    patch, tunnel, vlan,
 };
 use switch_benches::lab;
 use switch_benches::packages::{self, ETHTOOL, IPERF3, OVS, OVS_DPDK, TESTPMD, VALGRIND};
@@ -74,6 +74,8 @@ enum Case {
     Capture,
     /// Engine alone: tags pushed and popped, beside untagged frames.
     Vlan,
+    /// Engine alone: into a VXLAN tunnel and out of it, beside a plain bridge.
+    Tunnel,
     /// Two bridges joined by patch ports, by a veth pair, and one bridge: small frames and TCP.
     Patch,
     /// Allocations while frames are forwarded.
@@ -113,6 +115,7 @@ impl Case {
             Case::Engine { .. } => "engine",
             Case::Capture => "capture",
             Case::Vlan => "vlan",
+            Case::Tunnel => "tunnel",
             Case::Patch => "patch",
             Case::Forward => "forward",
             Case::Generator => "generator",
@@ -141,6 +144,7 @@ impl Case {
             Case::Engine { pairs: engine::PAIRS.to_vec() },
             Case::Capture,
             Case::Vlan,
+            Case::Tunnel,
             Case::Patch,
             Case::Generator,
             Case::Forward,
@@ -153,6 +157,7 @@ impl Case {
             Case::Engine { pairs } => engine::run(options, pairs),
             Case::Capture => capture::run(options),
             Case::Vlan => vlan::run(options),
+            Case::Tunnel => tunnel::run(options),
             Case::Patch => patch::run(options),
             Case::Forward => forward::run(options),
             Case::Generator => generator::run(options),
