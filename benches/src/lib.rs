@@ -5,7 +5,7 @@
 //! believe it (commit, CPU, kernel, command, versions of the peers, time stolen by the hypervisor)
 //! is kept beside it by [`record`]. Switches run in turn, A B A B …, so that a slow minute of the
 //! machine hits each; ratios are taken round by round ([`stats`]). What a case needs is made by it:
-//! frames ([`traffic`]), a switch in process ([`rig`]) or as a process ([`switch`]), hosts ([`lab`]).
+//! frames ([`traffic`], [`tunnel`]), a switch in process ([`rig`]) or as a process ([`switch`]), hosts ([`lab`]).
 //!
 //! # Invariants
 //! Everything outside the process bears the run's own prefix ([`lab::prefix`]) and is removed at its
@@ -23,3 +23,4 @@ pub mod stats;
 pub mod switch;
 pub mod table;
 pub mod traffic;
+pub mod tunnel;

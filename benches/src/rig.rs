@@ -13,6 +13,7 @@ use datapath::netdev::null::Null;
 use datapath::netdev::pcap::{Pcap, PcapConfig, Play};
 use datapath::pipeline::FlowConfig;
 use datapath::snapshot::Version;
+use datapath::tunnel::Tunnels;
 use datapath::upcall::{Caching, Dependencies, HandlerFactory};
 use datapath::view::{Bridge, Port, PortKind, PortStats, Program, Snapshot, VidSet};
 use datapath::{
@@ -22,7 +23,11 @@ use datapath::{
 use packet::FlowMask;
 use packet::flow::FieldId;
 
+use crate::tunnel;
+
 const BRIDGE: BridgeId = BridgeId(0);
+/// Where the outer packets of a tunnel are.
+const UNDERLAY: BridgeId = BridgeId(1);
 /// Small frames: more than pools and buffers can hold at any moment.
 const N_SMALL: usize = 4096;
 const N_LARGE: usize = 16;
@@ -95,17 +100,88 @@ impl Rig {
         Rig::build(plugs, 1, workers, Some(Arc::new(make)))
     }
 
+    /// A learning bridge of one port and a VXLAN tunnel, whose outer packets go and come by the other
+    /// port.
+    ///
+    /// # Errors
+    /// As for [`Rig::new`].
+    pub fn with_tunnel(plugs: Vec<Plug>, max_entries: usize, workers: Workers) -> Result<Rig> {
+        let (mut rig, mut ports) = Rig::attach(plugs, max_entries, workers, None)?;
+        let wire = PortNo::new(1).context("port 1")?;
+        let far = PortNo::new(2).context("port 2")?;
+        if let Some(port) = ports.get_mut(1).and_then(Option::as_mut) {
+            *port = Arc::new(Port {
+                bridge: UNDERLAY,
+                terminator: Some(Arc::new(tunnel::terminator())),
+                ..Port::clone(port)
+            });
+        }
+        let (stats, kind) = (Arc::default(), PortKind::Tunnel(Arc::new(tunnel::tunnel(wire))));
+        let near = ports.first().cloned().flatten().context("port 0")?;
+        let port = Port { no: far, kind, stats, ..Port::clone(&near) };
+        ports.push(Some(Arc::new(port)));
+        let mut tunnels = Tunnels::default();
+        tunnels.add_port(&tunnel::config(), far);
+        let bridge = |id, ports: Vec<PortNo>, fdb: &Arc<Fdb>| Bridge {
+            id,
+            program: Program::Normal,
+            fdb: fdb.clone(),
+            ports,
+            forward_bpdu: false,
+            flood_vlans: VidSet::empty(),
+            stats: Default::default(),
+            mirrors: None,
+        };
+        let other = Arc::new(Fdb::new(FdbConfig { max_entries: 1, aging: AGING }));
+        let near = near.no;
+        let bridges =
+            [bridge(BRIDGE, vec![near, far], &rig.fdb), bridge(UNDERLAY, vec![wire], &other)];
+        rig.engine.publish(Snapshot {
+            ports,
+            bridges: bridges.into_iter().map(|bridge| Some(Arc::new(bridge))).collect(),
+            tunnels: Arc::new(tunnels),
+            ..Snapshot::default()
+        });
+        Ok(rig)
+    }
+
     fn build(
         plugs: Vec<Plug>,
         max_entries: usize,
         workers: Workers,
         handlers: Option<HandlerFactory>,
     ) -> Result<Rig> {
+        let program = if handlers.is_some() { Program::Flows } else { Program::Normal };
+        let (mut rig, ports) = Rig::attach(plugs, max_entries, workers, handlers)?;
+        let bridge = Bridge {
+            id: BRIDGE,
+            program,
+            fdb: rig.fdb.clone(),
+            ports: ports.iter().flatten().map(|port| port.no).collect(),
+            forward_bpdu: false,
+            flood_vlans: VidSet::empty(),
+            stats: Default::default(),
+            mirrors: None,
+        };
+        rig.engine.publish(Snapshot {
+            ports,
+            bridges: vec![Some(Arc::new(bridge))],
+            ..Snapshot::default()
+        });
+        Ok(rig)
+    }
+
+    /// An engine with these ports, of which nothing is published yet.
+    fn attach(
+        plugs: Vec<Plug>,
+        max_entries: usize,
+        workers: Workers,
+        handlers: Option<HandlerFactory>,
+    ) -> Result<(Rig, Vec<Option<Arc<Port>>>)> {
         let clock = match workers {
             Workers::Inline => Clock::manual(),
             Workers::Threads(_) => Clock::real(),
         };
-        let program = if handlers.is_some() { Program::Flows } else { Program::Normal };
         // The clock may stand still: no rate of upcalls then gives any back.
         let flows = FlowConfig { upcalls_per_port: u32::MAX, ..FlowConfig::default() };
         let (n_small, n_large) = (N_SMALL, N_LARGE);
@@ -131,22 +207,7 @@ impl Rig {
             ports.push(Some(Arc::new(port)));
             rig.stats.push(stats);
         }
-        let bridge = Bridge {
-            id: BRIDGE,
-            program,
-            fdb: rig.fdb.clone(),
-            ports: ports.iter().flatten().map(|port| port.no).collect(),
-            forward_bpdu: false,
-            flood_vlans: VidSet::empty(),
-            stats: Default::default(),
-            mirrors: None,
-        };
-        rig.engine.publish(Snapshot {
-            ports,
-            bridges: vec![Some(Arc::new(bridge))],
-            ..Snapshot::default()
-        });
-        Ok(rig)
+        Ok((rig, ports))
     }
 
     /// One round on the caller's thread, if the rig has [`Workers::Inline`]; frames received.

@@ -52,10 +52,10 @@ pub struct PortCounters {
     pub tx_bytes: Counter,
     /// Copies made of frames received on this port, beyond the frame itself (flooding, mirrors).
     pub copies: Counter,
-    /// Frames added when this port's large segments were cut in software, or its outer packets into
-    /// fragments: pieces − 1 each.
+    /// Frames added when this port's large segments were cut in software: segments − 1 each.
     pub segments: Counter,
-    /// Packets that the control plane made, as if this port had received them.
+    /// Packets that the control plane made, or a tunnel that packets do not fit through, as if this
+    /// port had received them.
     pub injected: Counter,
     /// Packets received on this port, or copies of them, that were handed to the control plane.
     pub handed: Counter,

@@ -10,7 +10,13 @@ use datapath::frame::{Frame, FrameMemory, FramePool};
 use datapath::netdev::TxCaps;
 use datapath::offload::{self, Limits, vnet};
 use datapath::snapshot;
-use datapath::{DropReason, PortCounters};
+use datapath::tunnel::encapsulate::{Ends, Outer, Unwritten};
+use datapath::tunnel::open::{Opened, Source, open};
+use datapath::tunnel::{
+    Address, Byte, Key, Switch, Terminator, TunnelConfig, TunnelKey, TunnelKind, TunnelState,
+    Tunnels,
+};
+use datapath::{DropReason, PortCounters, PortNo};
 use openflow::flow::FlowCommand;
 use openflow::group::GroupCommand;
 use openflow::meter::MeterCommand;
@@ -26,8 +32,11 @@ use packet::ipv4::Ipv4Header;
 use packet::ipv6::Ipv6Header;
 use packet::layers::{Layers, MAX_TAGS};
 use packet::tcp::TcpHeader;
+use packet::tunnel::geneve::{self, Geneve};
+use packet::tunnel::gre::Gre;
+use packet::tunnel::vxlan::{Extension, Vxlan};
 use packet::udp::UdpHeader;
-use packet::{FlowKey, FlowMask};
+use packet::{FlowKey, FlowMask, MacAddr};
 
 /// A fuzz target: its name, which is also the folder of its seeds, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
@@ -40,6 +49,8 @@ pub const TARGETS: &[Target] = &[
     ("openflow_decode", openflow_decode),
     ("openflow_oxm", openflow_oxm),
     ("openflow_text", openflow_text),
+    ("tunnel_header", tunnel_header),
+    ("tunnel_open", tunnel_open),
 ];
 
 /// The input is a frame. Offsets are within it, in order, and name headers that parse.
@@ -192,4 +203,102 @@ pub fn openflow_text(input: &[u8]) {
             openflow_decode(&bytes);
         }
     }
+}
+
+/// The input is a choice of protocol and a header. What is read of it is within it, and is read again
+/// from what is written.
+pub fn tunnel_header(input: &[u8]) {
+    let Some((choice, bytes)) = input.split_first() else { return };
+    match choice % 4 {
+        0 | 1 => {
+            let extension = if choice % 4 == 0 { Extension::None } else { Extension::GroupPolicy };
+            let Some(header) = Vxlan::parse(bytes, extension) else { return };
+            assert!(extension == Extension::GroupPolicy || header.policy.is_none());
+            assert_eq!(header.emit()[..], bytes[..8]);
+        }
+        2 => {
+            let Some((header, len)) = Gre::parse(bytes) else { return };
+            assert!(len <= bytes.len() && len == header.header_len());
+            assert_eq!(Gre::parse(&header.emit()), Some((header, len)));
+        }
+        _ => {
+            let Some((header, len)) = Geneve::parse(bytes) else { return };
+            assert!(len <= bytes.len() && geneve::are_whole(header.options));
+            let again = header.emit();
+            assert_eq!(Geneve::parse(&again), Some((header, len)));
+        }
+    }
+}
+
+/// A tunnel port that takes packets from anywhere.
+#[must_use]
+pub fn from_anywhere(kind: TunnelKind) -> TunnelConfig {
+    TunnelConfig {
+        kind,
+        dst_port: kind.default_port().unwrap_or(0),
+        remote: Address::Flow,
+        local: Address::Flow,
+        in_key: Key::Flow,
+        out_key: Key::Flow,
+        tos: Byte::Is(0),
+        ttl: Byte::Is(64),
+        df: Switch::On,
+        csum: Switch::On,
+        seq: Switch::Off,
+        gbp: Switch::On,
+    }
+}
+
+/// The input is a choice of where it arrives, and an outer packet. What is opened can be closed again,
+/// and then opens to the same.
+pub fn tunnel_open(input: &[u8]) {
+    const KINDS: [TunnelKind; 3] = [TunnelKind::Vxlan, TunnelKind::Gre, TunnelKind::Geneve];
+    let Some((choice, bytes)) = input.split_first() else { return };
+    let mut tunnels = Tunnels::default();
+    for (no, kind) in (0..).filter_map(PortNo::new).zip(KINDS) {
+        tunnels.add_port(&from_anywhere(kind), no);
+    }
+    let addresses = vec!["10.0.0.1".parse().unwrap_or_else(|e| panic!("{e}"))];
+    let terminator = Terminator { mac: MacAddr([2, 0, 0, 0, 0, 1]), addresses };
+    let source = if choice % 2 == 0 { Source::Carrier } else { Source::Port(&terminator) };
+    POOL.with_borrow_mut(|pool| {
+        let pool = pool.get_or_insert_with(|| {
+            FramePool::new(FrameMemory::new(4, 4).unwrap_or_else(|e| panic!("{e}")))
+        });
+        let Some(mut frame) = pool.from_bytes(bytes) else { return };
+        let mut key = TunnelKey::new();
+        match open(&mut frame, source, &tunnels, &mut key) {
+            Opened::By(port) => close_again(&frame, (port, &key), &tunnels, pool),
+            Opened::No => assert_eq!(frame.data(), bytes),
+            Opened::Lost(_) => {}
+        }
+        pool.put(frame);
+    });
+}
+
+fn close_again(
+    frame: &Frame,
+    (port, key): (PortNo, &TunnelKey),
+    tunnels: &Tunnels,
+    pool: &mut FramePool,
+) {
+    let kinds = [TunnelKind::Vxlan, TunnelKind::Gre, TunnelKind::Geneve];
+    let (config, state) = (from_anywhere(kinds[port.index()]), TunnelState::default());
+    let ends = Ends { src: key.src, dst: key.dst, link: None };
+    let Some(outer) = Outer::new((&config, &state), Some(key), &ends) else {
+        panic!("both addresses came from one packet");
+    };
+    let Some(mut again) = pool.move_back(frame, outer.len()) else { return };
+    match outer.write(&mut again) {
+        Ok(()) => {
+            let mut found = TunnelKey::new();
+            let opened = open(&mut again, Source::Carrier, tunnels, &mut found);
+            assert_eq!((opened, again.data()), (Opened::By(port), frame.data()));
+            assert_eq!((found.id, found.oam, &found.options), (key.id, key.oam, &key.options));
+            assert_eq!((found.gbp_id, found.gbp_flags), (key.gbp_id, key.gbp_flags));
+        }
+        Err(Unwritten::BadOffload) => {}
+        Err(error) => panic!("{error:?}"),
+    }
+    pool.put(again);
 }

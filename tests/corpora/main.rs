@@ -30,6 +30,25 @@ fn seeds_do_no_harm_whole_or_cut_short() {
     }
 }
 
+/// Whether a seed is the packet of a tunnel. The target says so by what it does: the frame inside of
+/// these is closed and opened again.
+fn is_opened(seed: &[u8]) -> bool {
+    use datapath::frame::{FrameMemory, FramePool};
+    use datapath::tunnel::open::{Opened, Source, open};
+    use datapath::tunnel::{TunnelKey, Tunnels};
+    let mut pool = FramePool::new(FrameMemory::new(1, 1).unwrap());
+    let mut tunnels = Tunnels::default();
+    let no = datapath::PortNo::new(0).unwrap();
+    use datapath::tunnel::TunnelKind::{Geneve, Gre, Vxlan};
+    for kind in [Vxlan, Gre, Geneve] {
+        tunnels.add_port(&targets::from_anywhere(kind), no);
+    }
+    // Behind the Ethernet header, if there is one.
+    let packet = if seed[0] % 2 == 0 { &seed[1..] } else { &seed[15..] };
+    let mut frame = pool.from_bytes(packet).unwrap();
+    open(&mut frame, Source::Carrier, &tunnels, &mut TunnelKey::new()) == Opened::By(no)
+}
+
 #[test]
 fn seeds_reach_beyond_the_first_check() {
     let is_ip =
@@ -57,4 +76,5 @@ fn seeds_reach_beyond_the_first_check() {
     assert!(seeds("flow").iter().filter(has_l3).count() >= 12);
     assert!(seeds("layers").iter().filter(is_ip).count() >= 6);
     assert!(seeds("offload").iter().filter(is_accepted).count() >= 12);
+    assert!(seeds("tunnel_open").iter().filter(|seed| is_opened(seed)).count() >= 9);
 }

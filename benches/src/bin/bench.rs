@@ -11,8 +11,13 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use switch_benches::cases::instructions::Baseline;
 use switch_benches::cases::{
+<<<<<<< HEAD
     Options, Peers, allocs, capture, engine, flows, footprint, forward, generator, hosts,
     instructions, patch, vlan,
+=======
+    Options, Peers, allocs, capture, engine, footprint, forward, generator, hosts, instructions,
+    patch, tunnel, vlan,
+>>>>>>> tun
 };
 use switch_benches::lab;
 use switch_benches::packages::{self, ETHTOOL, IPERF3, OVS, OVS_DPDK, TESTPMD, VALGRIND};
@@ -76,6 +81,8 @@ enum Case {
     Capture,
     /// Engine alone: tags pushed and popped, beside untagged frames.
     Vlan,
+    /// Engine alone: into a VXLAN tunnel and out of it, beside a plain bridge.
+    Tunnel,
     /// Two bridges joined by patch ports, by a veth pair, and one bridge: small frames and TCP.
     Patch,
     /// Allocations while frames are forwarded.
@@ -116,6 +123,7 @@ impl Case {
             Case::Flows => "flows",
             Case::Capture => "capture",
             Case::Vlan => "vlan",
+            Case::Tunnel => "tunnel",
             Case::Patch => "patch",
             Case::Forward => "forward",
             Case::Generator => "generator",
@@ -145,6 +153,7 @@ impl Case {
             Case::Flows,
             Case::Capture,
             Case::Vlan,
+            Case::Tunnel,
             Case::Patch,
             Case::Generator,
             Case::Forward,
@@ -158,6 +167,7 @@ impl Case {
             Case::Flows => flows::run(options),
             Case::Capture => capture::run(options),
             Case::Vlan => vlan::run(options),
+            Case::Tunnel => tunnel::run(options),
             Case::Patch => patch::run(options),
             Case::Forward => forward::run(options),
             Case::Generator => generator::run(options),

@@ -10,6 +10,7 @@ pub mod generator;
 pub mod hosts;
 pub mod instructions;
 pub mod patch;
+pub mod tunnel;
 pub mod vlan;
 pub mod walk;
 

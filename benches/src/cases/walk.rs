@@ -18,12 +18,13 @@ use packet::flow::FieldId;
 use crate::process;
 use crate::rig::{Plug, Rig, Source};
 use crate::traffic::{Direction, Pairs};
+use crate::tunnel;
 
 const MAX_ENTRIES: usize = 1_000_000;
 const VID: u16 = 10;
 /// Silent ports beside the one that is received on, when a flood is walked.
 const N_FLOODED: usize = 8;
-/// Addresses in the walks that are about VLAN tags.
+/// Addresses of each side in the walks that are about VLAN tags and tunnels.
 const N_TAGGED: u32 = 1000;
 
 /// A kind of walk.
@@ -50,6 +51,10 @@ pub enum Walk {
     /// A thousand pairs both ways, each with a cached flow of its own.
     #[value(name = "flows-1000")]
     Flows1000,
+    /// A thousand pairs, into a VXLAN tunnel and out by a port.
+    TunnelEncap,
+    /// A thousand pairs, by a port and out of a VXLAN tunnel.
+    TunnelOpen,
 }
 
 /// What a walk came to.
@@ -82,8 +87,21 @@ impl Walk {
         match self {
             Walk::Flow1 => flows(dir, &[], 2),
             Walk::Flows1000 => flows(dir, &[FieldId::EthSrc, FieldId::EthDst], 2000),
+            Walk::TunnelEncap | Walk::TunnelOpen => self.tunnel(dir),
             _ => self.bridge(dir),
         }
+    }
+
+    /// A learning bridge with a tunnel.
+    fn tunnel(self, dir: &Path) -> Result<Rig> {
+        let plugs = tunnel_plugs(self, dir)?;
+        let mut rig = Rig::with_tunnel(plugs, MAX_ENTRIES, Workers::Inline)?;
+        for _ in 0..=2 * usize::try_from(N_TAGGED)?.div_ceil(MAX_BURST) {
+            rig.round();
+        }
+        let (learned, n) = (rig.n_learned(), 2 * usize::try_from(N_TAGGED)?);
+        ensure!(learned == n, "{learned} of {n} hosts learned");
+        Ok(rig)
     }
 
     /// A learning bridge.
@@ -134,6 +152,20 @@ impl Walk {
         ensure!(learned == usize::try_from(n_learned)?, "{learned} of {n_learned} hosts learned");
         Ok(rig)
     }
+}
+
+/// One end of a tunnel: what a host sends, and what comes by the wire. One of the files is played once,
+/// so that its hosts are known.
+pub(super) fn tunnel_plugs(walk: Walk, dir: &Path) -> Result<Vec<Plug>> {
+    let [near, far] = ["near", "far"].map(|name| dir.join(format!("{name}-{walk:?}.pcap")));
+    Pairs::new(N_TAGGED, Direction::Forward).write(&near)?;
+    Pairs::new(N_TAGGED, Direction::Reverse).write_as(&far, |frame| tunnel::wrap(&frame))?;
+    let sources = if walk == Walk::TunnelEncap {
+        [Source::Loop(near), Source::Once(far)]
+    } else {
+        [Source::Once(near), Source::Loop(far)]
+    };
+    Ok(sources.into_iter().map(Plug::trunk).collect())
 }
 
 /// A bridge with flows that look at these fields, all `n_flows` of them cached.

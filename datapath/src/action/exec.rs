@@ -1,6 +1,7 @@
 //! Running a list of actions for the frames of one flow.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use packet::vlan::{TAG_LEN, TPID_CTAG, TPID_STAG};
@@ -15,7 +16,7 @@ use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::{Checksum, Frame, Offload};
 use crate::ids::{BridgeId, PortNo};
-use crate::l2::normal::{self, Arrival, Output, Stage};
+use crate::l2::normal::{self, Arrival, Onward, Output, Stage};
 use crate::meter::MeterId;
 use crate::offload::{checksum, segment};
 use crate::view::Port;
@@ -135,7 +136,11 @@ impl<O: Output> Executor<'_, '_, O> {
     /// Does what disposes of frames, and leaves the batch empty.
     fn take(&mut self, batch: &mut Batch, action: &Action) {
         match action {
-            Action::Output { port, max_len } => self.output(batch, *port, *max_len),
+            Action::Output { port, max_len } => self.output(batch, (*port, *max_len), None),
+            Action::Tunnel { port, max_len, key } => {
+                let onward = Onward::Tunnel(Some(Arc::clone(key)));
+                self.output(batch, (*port, *max_len), Some(&onward));
+            }
             Action::Normal { bridge, in_port } => self.normal(batch, *bridge, *in_port),
             Action::Select(select) => self.select(batch, select),
             Action::Clone(actions) => self.run(batch, actions),
@@ -199,7 +204,13 @@ impl<O: Output> Executor<'_, '_, O> {
         copies
     }
 
-    fn output(&mut self, batch: &mut Batch, no: PortNo, max_len: Option<u32>) {
+    /// Sends by a port; `onward` says how, if not as the port does it by itself.
+    fn output(
+        &mut self,
+        batch: &mut Batch,
+        (no, max_len): (PortNo, Option<u32>),
+        onward: Option<&Onward>,
+    ) {
         let Some(port) = self.stage.snapshot.port(no) else {
             return self.drop_all(batch, DropReason::InvalidPort);
         };
@@ -211,7 +222,10 @@ impl<O: Output> Executor<'_, '_, O> {
                 truncate(&mut frame, usize::try_from(max_len).unwrap_or(usize::MAX));
             }
             let Stage { thread, pool, hops, .. } = &mut *self.stage;
-            normal::hand_over((*thread, pool, hops), frame, port, self.out);
+            match onward {
+                None => normal::hand_over((*thread, pool, hops), frame, port, self.out),
+                Some(onward) => normal::cross((*thread, pool, hops), frame, (port, onward)),
+            }
         }
     }
 

@@ -36,6 +36,7 @@ mod tests;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use packet::tunnel::TunnelKey;
 use packet::{EtherType, VlanTag};
 
 use crate::drop_reason::DropReason;
@@ -63,6 +64,15 @@ pub enum Action {
         port: PortNo,
         /// Bytes that are sent at most; `None`: all.
         max_len: Option<u32>,
+    },
+    /// Sends by a tunnel port, with what the flow says of the tunnel.
+    Tunnel {
+        /// The port.
+        port: PortNo,
+        /// Bytes that are sent at most, of the frame inside; `None`: all.
+        max_len: Option<u32>,
+        /// What the flow says.
+        key: Arc<TunnelKey>,
     },
     /// Forwards as a learning bridge.
     Normal {
@@ -127,6 +137,7 @@ impl Action {
     const fn has_effect(&self) -> bool {
         match self {
             Action::Output { .. }
+            | Action::Tunnel { .. }
             | Action::Normal { .. }
             | Action::DecTtl { .. }
             | Action::Meter(_)
@@ -149,6 +160,7 @@ impl Action {
         matches!(
             self,
             Action::Output { .. }
+                | Action::Tunnel { .. }
                 | Action::Normal { .. }
                 | Action::Select(_)
                 | Action::Clone(_)

@@ -13,6 +13,9 @@ use crate::l2::vlan::PortVlan;
 use crate::netdev::TxCaps;
 use crate::netdev::dummy::{Dummy, DummyHandle};
 use crate::pipeline::lab::Script;
+use crate::tunnel::{
+    Address, Byte, Key, Link, Path, Switch, Tunnel, TunnelConfig, TunnelKind, Tunnels, Way,
+};
 use crate::view::{Bridge, Port, PortKind, Program, VidSet};
 
 /// A bridge of dummy ports on an engine.
@@ -52,6 +55,11 @@ impl Lab {
     }
 
     fn publish(&mut self) {
+        let snapshot = self.snapshot();
+        self.engine.publish(snapshot);
+    }
+
+    fn snapshot(&self) -> Snapshot {
         let id = BridgeId(0);
         let port = |no: PortNo, stats: &Arc<PortStats>| Port {
             no,
@@ -80,11 +88,36 @@ impl Lab {
             stats: Default::default(),
             mirrors: None,
         };
-        self.engine.publish(Snapshot {
-            ports,
-            bridges: vec![Some(Arc::new(bridge))],
-            ..Snapshot::default()
-        });
+        Snapshot { ports, bridges: vec![Some(Arc::new(bridge))], ..Snapshot::default() }
+    }
+
+    /// The last port is a tunnel port, whose outer packets leave by the first.
+    fn publish_tunnel(&mut self, way: Option<Way>) {
+        let mut snapshot = self.snapshot();
+        let (src, remote) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+        let config = TunnelConfig {
+            kind: TunnelKind::Vxlan,
+            dst_port: 4789,
+            remote: Address::Is(remote),
+            local: Address::Any,
+            in_key: Key::Is(7),
+            out_key: Key::Is(7),
+            tos: Byte::Is(0),
+            ttl: Byte::Is(64),
+            df: Switch::On,
+            csum: Switch::Off,
+            seq: Switch::Off,
+            gbp: Switch::Off,
+        };
+        let mut tunnels = Tunnels::default();
+        let path = way.map(|way| Arc::new(Path { src, mtu: 1500, way }));
+        let port = snapshot.ports.last_mut().unwrap().as_mut().unwrap();
+        tunnels.add_port(&config, port.no);
+        let carrier = PortNo::new(0).unwrap();
+        let kind = Tunnel { config, carrier, path, state: Arc::default() };
+        Arc::make_mut(port).kind = PortKind::Tunnel(Arc::new(kind));
+        snapshot.tunnels = Arc::new(tunnels);
+        self.engine.publish(snapshot);
     }
 
     fn sum(&self, read: impl Fn(&PortCounters) -> u64) -> u64 {
@@ -173,6 +206,29 @@ fn queues_move_between_threads_under_load_without_loss() {
     });
     lab.wait_sent(u64::from(total));
     assert_eq!(lab.ports[1].1.take_sent().len(), usize::from(total));
+}
+
+#[test]
+fn frames_wait_in_their_thread_for_a_way_and_who_knows_none_is_told() {
+    let mut lab = Lab::new(Workers::Inline, 3, 1);
+    lab.publish_tunnel(None);
+    lab.ports[1].1.inject(&frame(1)[..]);
+    lab.ports[1].1.inject(&frame(2)[..]);
+    all_inline(&mut lab);
+    let wanted = lab.engine.events().try_recv();
+    let Ok(Event::PathWanted { remote, local: None }) = wanted else { panic!("{wanted:?}") };
+    assert_eq!(remote, "10.0.0.2".parse::<IpAddr>().unwrap());
+    assert!(lab.engine.events().try_recv().is_err());
+    lab.publish_tunnel(Some(Way::NoNeighbour));
+    // Each was flooded to the first port too.
+    assert_eq!(lab.ports[0].1.take_sent().len(), 2);
+    let address = packet::MacAddr([2, 0, 0, 0, 0, 9]);
+    let link = Link { port: PortNo::new(0).unwrap(), src: address, dst: address };
+    lab.publish_tunnel(Some(Way::Port(link)));
+    let sent = lab.ports[0].1.take_sent();
+    let lengths: Vec<_> = sent.iter().map(|frame| frame.bytes.len()).collect();
+    assert_eq!(lengths, [110, 110]);
+    assert_eq!(sent[1].bytes[50..], frame(2));
 }
 
 #[test]

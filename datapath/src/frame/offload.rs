@@ -44,6 +44,9 @@ pub struct Gso {
     /// TCP: the segment carries ECN's CWR, which only the first piece keeps
     /// (`VIRTIO_NET_HDR_GSO_ECN`).
     pub ecn: bool,
+    /// Byte offset of the frame inside of a tunnel that is to be cut, outer headers and all; 0 if the
+    /// frame itself is.
+    pub inner: u16,
 }
 
 /// What a frame's sender left undone. A plain frame has nothing undone.
@@ -70,6 +73,9 @@ impl Offload {
     pub fn shifted(mut self, n: i16) -> Offload {
         if let Checksum::Partial { start, .. } = &mut self.checksum {
             *start = start.saturating_add_signed(n);
+        }
+        if let Some(gso) = self.gso.as_mut().filter(|gso| gso.inner > 0) {
+            gso.inner = gso.inner.saturating_add_signed(n);
         }
         self
     }

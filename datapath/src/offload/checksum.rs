@@ -5,6 +5,7 @@ use packet::crc32c::crc32c;
 use packet::udp;
 use packet::{IpProto, Layers};
 
+use super::tunnelled;
 use crate::frame::{Checksum, Frame, Offload};
 
 /// Byte offset of SCTP's checksum, a CRC32c (RFC 9260 §3.1).
@@ -57,10 +58,15 @@ fn complete_crc(data: &mut [u8], start: usize) -> Option<()> {
 }
 
 fn is_sctp(data: &[u8], start: u16, offset: u16) -> bool {
+    let start = usize::from(start);
+    let is_at = |frame: &[u8], start| {
+        let ip = Layers::parse(frame).and_then(|layers| layers.ip);
+        ip.is_some_and(|ip| ip.proto == IpProto::SCTP && ip.l4 == start)
+    };
     offset == SCTP_CHECKSUM_OFFSET
-        && Layers::parse(data)
-            .and_then(|layers| layers.ip)
-            .is_some_and(|ip| ip.proto == IpProto::SCTP && ip.l4 == usize::from(start))
+        && (is_at(data, start)
+            || tunnelled::inner_of(data, start)
+                .is_some_and(|inner| is_at(&data[inner..], start - inner)))
 }
 
 #[cfg(test)]

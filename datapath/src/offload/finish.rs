@@ -20,9 +20,11 @@ pub struct Limits {
 
 impl Limits {
     /// Whether the output cuts such segments itself.
-    const fn cuts(&self, kind: GsoKind) -> bool {
+    const fn cuts(&self, gso: &Gso) -> bool {
+        // Nobody takes segments inside of tunnels from us: see `vnet`.
         self.caps.checksum
-            && match kind {
+            && gso.inner == 0
+            && match gso.kind {
                 GsoKind::TcpV4 | GsoKind::TcpV6 => self.caps.tcp_segmentation,
                 GsoKind::Udp => self.caps.udp_segmentation,
             }
@@ -36,7 +38,7 @@ pub fn fits(frame: &Frame, limits: &Limits) -> bool {
     let offload = frame.offload();
     let capable = match offload.gso {
         None => limits.caps.checksum || offload.is_done(),
-        Some(gso) => limits.cuts(gso.kind),
+        Some(gso) => limits.cuts(&gso),
     };
     capable && within_mtu(frame, limits.mtu)
 }
@@ -91,7 +93,7 @@ pub fn fit(
         return pool.put(frame);
     }
     match frame.offload().gso {
-        Some(gso) if !limits.cuts(gso.kind) => {
+        Some(gso) if !limits.cuts(&gso) => {
             cut(&frame, limits, pool, counters, sink);
             pool.put(frame);
         }

@@ -6,6 +6,7 @@ use packet::tcp::{self, TcpHeader};
 use packet::udp;
 use packet::{EtherType, Fragment, IpProto, Layers};
 
+use super::tunnelled;
 use crate::frame::GsoKind;
 
 /// Where the headers of a large segment are.
@@ -19,6 +20,8 @@ pub(super) struct Layout {
     pub l4: usize,
     /// Bytes of all headers: the byte offset of the payload, which is not empty.
     pub headers_len: usize,
+    /// Byte offset of the frame inside of a tunnel that the others speak of; 0 outside of tunnels.
+    pub inner: usize,
 }
 
 impl Layout {
@@ -26,7 +29,31 @@ impl Layout {
     /// `offset` further on. `None` if frame and request contradict each other: another protocol, a
     /// fragment, a header cut short, no payload, or an IP length that is not the frame's.
     pub fn of(frame: &[u8], kind: GsoKind, start: u16, offset: u16) -> Option<Layout> {
-        let Layers { ethertype, l3, ip, .. } = Layers::parse(frame)?;
+        let layers = Layers::parse(frame)?;
+        let ip = layers.ip?;
+        if ip.l4 == usize::from(start) {
+            return Layout::plain(frame, layers, kind, (start, offset));
+        }
+        // Inside of a tunnel, whose packet ends where the frame does.
+        let inner = tunnelled::inner_of(frame, start.into())?;
+        if ip_len(layers.ethertype, frame.get(layers.l3..)?)? != frame.len() - layers.l3 {
+            return None;
+        }
+        let data = frame.get(inner..)?;
+        let start = start.checked_sub(u16::try_from(inner).ok()?)?;
+        let layout = Layout::plain(data, Layers::parse(data)?, kind, (start, offset))?;
+        let Layout { ethertype, l3, l4, headers_len, .. } = layout;
+        let (l3, l4, headers_len) = (l3 + inner, l4 + inner, headers_len + inner);
+        Some(Layout { ethertype, l3, l4, headers_len, inner })
+    }
+
+    fn plain(
+        frame: &[u8],
+        layers: Layers,
+        kind: GsoKind,
+        (start, offset): (u16, u16),
+    ) -> Option<Layout> {
+        let Layers { ethertype, l3, ip, .. } = layers;
         let ip = ip?;
         let l4 = ip.l4;
         let header_len = header_len(frame, kind, l4)?;
@@ -44,7 +71,8 @@ impl Layout {
             && (usize::from(start), offset) == (l4, field)
             && ip_len(ethertype, frame.get(l3..)?)? == frame.len() - l3
             && l4 + header_len < frame.len();
-        agrees.then_some(Layout { ethertype, l3, l4, headers_len: l4 + header_len })
+        let headers_len = l4 + header_len;
+        agrees.then_some(Layout { ethertype, l3, l4, headers_len, inner: 0 })
     }
 }
 

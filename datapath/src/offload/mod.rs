@@ -20,6 +20,7 @@ mod finish;
 mod layout;
 pub mod recover;
 pub mod segment;
+mod tunnelled;
 pub mod vnet;
 
 pub use finish::{Limits, fit, fits, wire_len};

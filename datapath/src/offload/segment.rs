@@ -22,6 +22,7 @@ use packet::tcp::{self, TcpHeader};
 use packet::udp::UdpHeader;
 
 use super::layout::Layout;
+use super::tunnelled;
 use crate::drop_reason::DropReason;
 use crate::frame::{Checksum, Frame, FramePool, Gso, GsoKind, Offload};
 
@@ -117,6 +118,22 @@ impl<'a> Cutter<'a> {
         let upper_len = u16::try_from(upper.len() + payload_len).ok()?;
         patch_ip(l3, self.layout.ethertype, index, upper_len)?;
         let pseudo = self.pseudo.add_u16(upper_len).fold();
+        self.patch_upper(index, upper, (upper_len, pseudo))?;
+        if self.layout.inner > 0 {
+            let Checksum::Partial { offset, .. } = self.checksum else { return None };
+            let start = self.layout.l4;
+            tunnelled::patch(headers, (index, payload_len), (start, start + usize::from(offset)))?;
+        }
+        Some(())
+    }
+
+    /// Writes the TCP or UDP header of the piece with this number.
+    fn patch_upper(
+        &self,
+        index: usize,
+        upper: &mut [u8],
+        (upper_len, pseudo): (u16, u16),
+    ) -> Option<()> {
         match self.gso.kind {
             GsoKind::TcpV4 | GsoKind::TcpV6 => {
                 let header = TcpHeader::parse_mut(upper)?;

@@ -176,7 +176,7 @@ impl Recipe {
             (_, false) => GsoKind::TcpV4,
             (_, true) => GsoKind::TcpV6,
         };
-        Gso { kind, size: NonZeroU16::new(size).unwrap(), ecn: false }
+        Gso { kind, size: NonZeroU16::new(size).unwrap(), ecn: false, inner: 0 }
     }
 
     /// A frame that is to be cut into segments of `size` bytes of payload.

@@ -13,7 +13,10 @@
 //! # Design
 //! Whoever fills the header may lie. [`parse`] believes nothing that the frame's own headers do not
 //! confirm; `hdr_len` is a hint and is not read. Refused without further ado: UDP fragmentation
-//! (`VIRTIO_NET_HDR_GSO_UDP`) and segmentation inside tunnels, which no device offers us unasked.
+//! (`VIRTIO_NET_HDR_GSO_UDP`). A large segment inside of a tunnel has no type of its own here: the kernel
+//! gives that of what is inside (`virtio_net_hdr_from_skb`), with the checksum's start there, so the
+//! tunnel's headers are looked through ([`tunnelled`](super::tunnelled)). It is never emitted: the kernel
+//! would not take it back so.
 
 use core::num::NonZeroU16;
 
@@ -72,8 +75,9 @@ fn parse_unfinished(header: &[u8; HEADER_LEN], frame: &[u8]) -> Option<Offload> 
     if gso_type == GSO_NONE {
         return Some(Offload { checksum, gso: None });
     }
-    let gso = parse_gso(gso_type, u16::from_ne_bytes([size0, size1]))?;
+    let mut gso = parse_gso(gso_type, u16::from_ne_bytes([size0, size1]))?;
     let layout = Layout::of(frame, gso.kind, start, offset)?;
+    gso.inner = u16::try_from(layout.inner).ok()?;
     // What fits one segment is not to be cut.
     let several = frame.len() - layout.headers_len > usize::from(gso.size.get());
     Some(Offload { checksum, gso: several.then_some(gso) })
@@ -87,7 +91,7 @@ fn parse_gso(gso_type: u8, size: u16) -> Option<Gso> {
         GSO_UDP_L4 if !ecn => GsoKind::Udp,
         _ => return None,
     };
-    Some(Gso { kind, size: NonZeroU16::new(size)?, ecn })
+    Some(Gso { kind, size: NonZeroU16::new(size)?, ecn, inner: 0 })
 }
 
 /// Whether a checksum may be written at `start + offset`: within the frame, behind the network

@@ -6,14 +6,15 @@
 //! through the flow cache ([`flows`]). Frames that leave by a patch port wait until the batch is
 //! through, and then arrive at the peer's bridge ([`Hops`](normal::Hops)).
 //!
-//! Frames that leave by a tunnel port wait there too; then they get their outer headers and leave, and
-//! outer packets that arrive are opened before anything else ([`tunnels`]).
+//! Frames that leave by a tunnel port wait there too; then they get their outer headers and go on
+//! ([`leave`]). Outer packets that arrive are opened before anything else ([`tunnels`]).
 //!
 //! # Invariants
 //! A frame that crosses a patch port counts as transmitted there and as received by the peer, as if the
 //! two were devices.
 
 pub mod flows;
+mod leave;
 mod miss;
 mod sweep;
 mod tunnels;
@@ -61,7 +62,7 @@ pub fn forward(
 /// Frames that wait for a way try again: a newer snapshot was taken.
 pub fn retry(stage: &mut Stage<'_>, flows: &mut Flows, out: &mut impl Output) {
     flows.begin();
-    tunnels::retry(stage, flows, out);
+    leave::retry(stage, flows, out);
     if !stage.hops.is_empty() {
         cross(stage, flows, out);
     }
@@ -69,12 +70,12 @@ pub fn retry(stage: &mut Stage<'_>, flows: &mut Flows, out: &mut impl Output) {
 
 /// Loses frames that have waited for too long.
 pub fn expire(stage: &mut Stage<'_>) {
-    tunnels::expire(stage);
+    leave::expire(stage);
 }
 
 /// Loses all frames that wait: the thread ends.
 pub fn give_up(stage: &mut Stage<'_>) {
-    tunnels::give_up(stage);
+    leave::give_up(stage);
 }
 
 /// Does what a list says for frames that count as received by a port, and leaves the batch empty.
@@ -99,7 +100,7 @@ fn cross(stage: &mut Stage<'_>, flows: &mut Flows, out: &mut impl Output) {
         let Hop { from, onward, mut frames, .. } = hop;
         match onward {
             Onward::Peer(to) => cross_patch(stage, flows, (from, to), &mut frames, out),
-            Onward::Tunnel(key) => tunnels::leave(stage, flows, (from, key), &mut frames, out),
+            Onward::Tunnel(key) => leave::leave(stage, flows, (from, key), &mut frames, out),
             Onward::Host => tunnels::leave_by_host(stage, flows, from, &mut frames, out),
         }
     }

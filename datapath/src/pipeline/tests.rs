@@ -321,7 +321,7 @@ fn a_large_segment_is_cut_before_a_label_hides_it() {
     packet.payload = vec![7; 3000];
     let bytes = packet.build(crate::action::model::Sums::Unfinished);
     let mut large = lab.pool.from_bytes(&bytes).unwrap();
-    let gso = Gso { kind: GsoKind::TcpV4, size: 1000.try_into().unwrap(), ecn: false };
+    let gso = Gso { kind: GsoKind::TcpV4, size: 1000.try_into().unwrap(), ecn: false, inner: 0 };
     let checksum = packet.checksum().unwrap();
     large.set_offload(Offload { checksum, gso: Some(gso) });
     let sent = lab.receive_frames(0, vec![large]);

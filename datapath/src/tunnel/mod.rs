@@ -34,10 +34,12 @@
 
 mod ecn;
 pub mod encapsulate;
+pub(crate) mod fragment;
 mod inner;
 mod lookup;
 pub mod open;
 mod state;
+pub(crate) mod too_big;
 pub mod waiting;
 
 use core::net::IpAddr;

@@ -108,7 +108,7 @@ fn inner_offload(outer: Offload, start: usize) -> Offload {
     match outer.checksum {
         Checksum::Partial { start: at, offset } if usize::from(at) >= start => {
             let at = at.saturating_sub(u16::try_from(start).unwrap_or(u16::MAX));
-            let gso: Option<Gso> = outer.gso;
+            let gso = outer.gso.map(|gso| Gso { inner: 0, ..gso });
             Offload { checksum: Checksum::Partial { start: at, offset }, gso }
         }
         // Of the packet outside, and done with it.

@@ -43,7 +43,7 @@ impl TunnelState {
     }
 
     /// Whether one more sender may be answered.
-    pub(super) fn may_answer(&self, now_ns: u64) -> bool {
+    pub(crate) fn may_answer(&self, now_ns: u64) -> bool {
         self.answers.take(TICKS_PER_SECOND / ANSWERS_PER_SECOND, now_ns)
     }
 }

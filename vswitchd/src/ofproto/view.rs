@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use datapath::meter::MeterId;
 use datapath::snapshot::Version;
+use datapath::tunnel::TunnelConfig;
 use datapath::{BridgeId, PortNo};
 use openflow::OfPort;
 use openflow::port::PortConfig;
@@ -88,6 +89,8 @@ pub struct XPort {
     pub name: Arc<str>,
     /// For a patch port whose peer is there: that port.
     pub peer: Option<PortNo>,
+    /// For a tunnel port: what it fixes.
+    pub tunnel: Option<Arc<TunnelConfig>>,
     /// Whether it can send.
     pub up: bool,
     /// As PORT_MOD says.

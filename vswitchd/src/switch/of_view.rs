@@ -276,13 +276,14 @@ impl Switch {
         let ports = self.ports_of(bridge).filter_map(|port| {
             let link = port.state.link()?;
             let ofport = OfPort(port.config.ofport?.get());
-            let peer = match self.port_kind(&port)? {
-                PortKind::Patch { peer } => Some(peer),
-                PortKind::Device | PortKind::Tunnel(_) | PortKind::Carrier => None,
+            let (peer, tunnel) = match self.port_kind(&port)? {
+                PortKind::Patch { peer } => (Some(peer), None),
+                PortKind::Tunnel(tunnel) => (None, Some(Arc::new(tunnel.config.clone()))),
+                PortKind::Device | PortKind::Carrier => (None, None),
             };
             let (no, name, up) = (port.state.no, port.name.into(), link.is_up());
             let config = config_of(&port);
-            Some((ofport, XPort { no, ofport, name, peer, up, config }))
+            Some((ofport, XPort { no, ofport, name, peer, tunnel, up, config }))
         });
         ports.collect()
     }

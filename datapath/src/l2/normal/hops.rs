@@ -88,13 +88,16 @@ pub struct Hops {
     pub waiting: Waiting,
     /// Room for what large segments are cut into.
     pub pieces: Vec<Frame>,
+    /// Room for fragments.
+    pub fragments: Vec<Frame>,
 }
 
 impl Default for Hops {
     fn default() -> Self {
         let queue = VecDeque::with_capacity(MAX_CROSSINGS);
-        let (waiting, pieces) = (Waiting::default(), Vec::new());
-        Hops { queue, depth: 0, left: MAX_CROSSINGS, waiting, pieces }
+        let waiting = Waiting::default();
+        let (pieces, fragments) = (Vec::new(), Vec::new());
+        Hops { queue, depth: 0, left: MAX_CROSSINGS, waiting, pieces, fragments }
     }
 }
 

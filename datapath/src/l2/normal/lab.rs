@@ -14,7 +14,7 @@ use crate::ids::{BridgeId, PortNo};
 use crate::l2::fdb::{Fdb, FdbConfig};
 use crate::l2::vlan::PortVlan;
 use crate::pipeline::lab::flows;
-use crate::pipeline::{FlowConfig, FlowCounters, Flows, expire, forward, retry};
+use crate::pipeline::{FlowConfig, FlowCounters, Flows, expire, forward, give_up, retry};
 use crate::view::{Bridge, Port, PortKind, PortStats, Program, Snapshot, VidSet};
 
 const THREAD: usize = 1;
@@ -182,6 +182,11 @@ impl Lab {
     /// Lets frames that have waited for too long go.
     pub fn expire(&mut self) {
         self.balanced(0, |stage, _, _| expire(stage));
+    }
+
+    /// Lets the thread end.
+    pub fn give_up(&mut self) {
+        self.balanced(0, |stage, _, _| give_up(stage));
     }
 
     /// Does something with so many frames that devices have received; what was sent. Checks that no

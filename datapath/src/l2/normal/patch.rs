@@ -90,7 +90,7 @@ fn a_large_segment_crosses_whole() {
     let bytes = [frame(host(9), host(1)), vec![0x55; 60_000]].concat();
     assert!(large.set_len(bytes.len()));
     large.data_mut().copy_from_slice(&bytes);
-    let gso = Gso { kind: GsoKind::TcpV4, size: 1448.try_into().unwrap(), ecn: false };
+    let gso = Gso { kind: GsoKind::TcpV4, size: 1448.try_into().unwrap(), ecn: false, inner: 0 };
     let checksum = Checksum::Partial { start: 34, offset: 16 };
     large.set_offload(Offload { checksum, gso: Some(gso) });
     assert_eq!(lab.receive_frames(0, vec![large]), [(3, bytes)]);

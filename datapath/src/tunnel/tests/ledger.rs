@@ -131,6 +131,11 @@ fn frames_wait_for_a_neighbour_a_while() {
     lab.tunnel(1, config(TunnelKind::Vxlan), (2, Some(path(Way::Port(link(0))))));
     let sent = lab.retry();
     assert_eq!((sent.len(), sent[0].0, sent[0].1.len()), (1, 0, 50 + f.len()));
+    // A thread that ends loses what waits.
+    lab.tunnel(1, config(TunnelKind::Vxlan), (2, Some(path(Way::NoNeighbour))));
+    assert_eq!(lab.receive(0, [f]), []);
+    lab.give_up();
+    assert_eq!(lost(), 97);
     assert_eq!(lab.n_missing(), 0);
 }
 

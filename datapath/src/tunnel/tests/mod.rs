@@ -1,7 +1,11 @@
 //! Tunnels in a switch without devices: what is written, what is opened, and where it is counted.
 
+mod fit;
+mod flows;
 mod golden;
+mod gso;
 mod ledger;
+mod lookup;
 mod oracle;
 
 use core::net::IpAddr;

@@ -3,13 +3,15 @@
 use std::fmt::Write as _;
 
 use datapath::action::{Select, SetField, Userspace};
-use datapath::{Action, Actions};
+use datapath::{Action, Actions, PortNo};
 use openflow::action::ControllerReason;
 use packet::FlowKey;
 
 use super::flow::set_texts;
+use super::tunnel;
 use crate::ofproto::view::View;
 use crate::ofproto::xlate::keep::Keeper;
+use crate::ofproto::xlate::tunnel::fixed_key;
 
 /// What is needed to print actions.
 #[derive(Clone, Copy)]
@@ -40,11 +42,14 @@ fn text(action: &Action, words: &Words<'_>) -> Option<String> {
     let nested = |actions: &Actions| list_text(actions.list(), words);
     Some(match action {
         Action::Output { port, max_len } => {
-            let port = (words.port)(u32::from(port.get()));
-            match max_len {
-                Some(max_len) => format!("trunc({max_len}),{port}"),
-                None => port,
-            }
+            let config = words.view.port(*port).and_then(|(_, port)| port.tunnel.clone());
+            let set = config.map(|config| tunnel::set_text(&fixed_key(&config), &config));
+            output_text(*port, *max_len, set, words)
+        }
+        Action::Tunnel { port, max_len, key } => {
+            let config = words.view.port(*port).and_then(|(_, port)| port.tunnel.clone());
+            let set = config.map(|config| tunnel::set_text(key, &config));
+            output_text(*port, *max_len, set, words)
         }
         Action::Normal { bridge, .. } => {
             let name = words.view.bridge(*bridge).map(|bridge| bridge.name.to_string());
@@ -81,6 +86,19 @@ fn text(action: &Action, words: &Words<'_>) -> Option<String> {
         ),
         Action::Count(_) => return None,
     })
+}
+
+/// A port, behind what is set for it alone.
+fn output_text(
+    port: PortNo,
+    max_len: Option<u32>,
+    set: Option<String>,
+    words: &Words<'_>,
+) -> String {
+    let cut = max_len.map(|max_len| format!("trunc({max_len})"));
+    let port = (words.port)(u32::from(port.get()));
+    let parts: Vec<String> = set.into_iter().chain(cut).chain([port]).collect();
+    parts.join(",")
 }
 
 fn set_text(fields: &SetField, words: &Words<'_>) -> Option<String> {

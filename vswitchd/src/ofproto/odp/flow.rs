@@ -117,9 +117,12 @@ const ETHERNET: Header =
 #[must_use]
 pub fn flow_text(key: &FlowKey, mask: &FlowMask, port: &dyn Fn(u32) -> String) -> String {
     let recirc = key.get(FieldId::RecircId);
-    let mut text =
-        if recirc == 0 { "recirc_id(0)".to_owned() } else { format!("recirc_id({recirc:#x})") };
+    let mut text = super::tunnel::match_text(key, mask);
     // Writing to a string does not fail.
+    let _ = match recirc {
+        0 => write!(text, "recirc_id(0)"),
+        id => write!(text, "recirc_id({id:#x})"),
+    };
     let _ = write!(text, ",in_port({}),packet_type(ns=0,id=0)", port(key.in_port()));
     push(&mut text, &header(&ETHERNET, key, mask));
     let n_nested = push_tags(&mut text, key, mask);

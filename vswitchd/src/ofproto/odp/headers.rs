@@ -31,6 +31,19 @@ const SHOWN: &[(Prereq, &[FieldId])] = &[
     (Prereq::NdAdvert, &[FieldId::NdTarget, FieldId::NdTll]),
 ];
 
+/// What is printed of a tunnel that the packet came through, where it is not zero.
+const TUNNEL: &[FieldId] = &[
+    FieldId::TunId,
+    FieldId::TunSrc,
+    FieldId::TunDst,
+    FieldId::TunIpv6Src,
+    FieldId::TunIpv6Dst,
+    FieldId::TunGbpId,
+    FieldId::TunGbpFlags,
+    FieldId::TunTos,
+    FieldId::TunTtl,
+];
+
 /// Prints a packet's headers, and what the switch has noted about it.
 #[must_use]
 pub fn headers_text(key: &FlowKey) -> String {
@@ -40,7 +53,8 @@ pub fn headers_text(key: &FlowKey) -> String {
     }
     let noted = |field: &FieldId| {
         field.is_register()
-            || matches!(field, FieldId::Metadata | FieldId::TunId | FieldId::PktMark)
+            || matches!(field, FieldId::Metadata | FieldId::PktMark)
+            || TUNNEL.contains(field)
     };
     for field in FieldId::all().filter(noted) {
         if key.get(field) != 0 {

@@ -59,7 +59,8 @@ impl Xlate<'_> {
     }
 
     /// What a walk that goes on here must know.
-    fn frozen(&self, pending: Vec<Pending>) -> Frozen {
+    fn frozen(&mut self, pending: Vec<Pending>) -> Frozen {
+        self.look_at_tunnel();
         let mut metadata = FlowKey::EMPTY;
         for at in STAGE_METADATA.without(place::PORT) {
             metadata.put_word(at, self.key.word(at));

@@ -22,7 +22,7 @@
 //! | [`table`] | look-up, resubmit, conjunctions, what matches nothing |
 //! | [`list`] | one action after the other |
 //! | [`field`], [`tag`] | header fields; VLAN tags and MPLS labels |
-//! | [`output`] | ports; [`controller`]: packets for controllers |
+//! | [`output`], [`tunnel`] | ports; [`controller`]: packets for controllers |
 //! | [`group`], [`action_set`], [`choice`], [`learn`] | what their names say |
 //! | [`freeze`], [`report`] | the rest of a walk, kept; what `ofproto/trace` prints |
 //!
@@ -51,6 +51,7 @@ pub mod state;
 pub mod table;
 pub mod tag;
 pub mod tell;
+pub mod tunnel;
 
 #[cfg(test)]
 mod tests;

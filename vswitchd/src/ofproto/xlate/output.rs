@@ -119,6 +119,9 @@ impl Xlate<'_> {
             let why = || "OFPPC_NO_FWD set, skipping output".to_owned();
             return self.report.say(Kind::Detail, why);
         }
+        if let Some(config) = &port.tunnel {
+            return self.leave_by_tunnel(port, config, max_len);
+        }
         self.commit();
         match (self.input.told, port.peer) {
             (Told::Yes(_), Some(peer)) => self.tell_peer(peer, &self.key.clone()),

@@ -20,7 +20,7 @@ use super::depends::Depends;
 use super::freeze::Pending;
 use super::keep::Kept;
 use super::report::{Kind, Report};
-use super::{Learned, Start, XlateIn, XlateOut, port_of};
+use super::{Learned, Start, XlateIn, XlateOut, port_of, tunnel};
 use crate::ofproto::ledger::Credit;
 use crate::ofproto::view::XBridge;
 
@@ -105,7 +105,10 @@ impl<'a> Xlate<'a> {
             input,
             bridge: input.bridge,
             key: input.key.clone(),
-            mask: FlowMask::EMPTY,
+            mask: match input.start {
+                Start::Table => tunnel::identity_of(input.key),
+                Start::Actions(_) | Start::Frozen(_) => FlowMask::EMPTY,
+            },
             written,
             dirty: FlowMask::EMPTY,
             list: Vec::new(),

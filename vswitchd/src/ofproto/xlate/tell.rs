@@ -91,6 +91,7 @@ impl Xlate<'_> {
         let mut inner = Xlate::new(&input);
         (inner.depth, inner.resubmits) = (self.depth + 1, self.resubmits + 1);
         inner.written.add(&self.written);
+        inner.forget_tunnel();
         inner.look_up_first();
         self.resubmits = inner.resubmits;
         let out = inner.finish();

@@ -35,6 +35,7 @@ fn xport(number: u16) -> XPort {
         ofport: OfPort(number),
         name: format!("p{number}").into(),
         peer: None,
+        tunnel: None,
         up: true,
         config: PortConfig::default(),
     }

@@ -3,3 +3,4 @@
 mod lab;
 mod lists;
 mod oracle;
+mod tunnels;
