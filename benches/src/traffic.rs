@@ -86,8 +86,15 @@ impl Pairs {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-<<<<<<< HEAD
-        write(path, order(self.n, self.seed).into_iter().map(|i| self.frame(i)))
+        self.write_as(path, |frame| frame)
+    }
+
+    /// Writes what becomes of the frames.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_as(&self, path: &Path, wrap: impl Fn(Vec<u8>) -> Vec<u8>) -> io::Result<()> {
+        write(path, order(self.n, self.seed).into_iter().map(|i| wrap(self.frame(i))))
     }
 }
 
@@ -117,27 +124,6 @@ impl Streams {
         let [.., host] = (i / self.n_groups).to_be_bytes();
         let side = if self.direction == Direction::Forward { 10 } else { 11 };
         Ipv4Addr::new(side, group, 0, host)
-=======
-        self.write_as(path, |frame| frame)
-    }
-
-    /// Writes what becomes of the frames.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write_as(&self, path: &Path, wrap: impl Fn(Vec<u8>) -> Vec<u8>) -> io::Result<()> {
-        let mut out = BufWriter::new(std::fs::File::create(path)?);
-        for word in [0xa1b2_c3d4_u32, 2 | 4 << 16, 0, 0, 65535, 1] {
-            out.write_all(&word.to_le_bytes())?;
-        }
-        for i in self.order() {
-            let frame = wrap(self.frame(i));
-            let len = u32::from(len_u16(frame.len())).to_le_bytes();
-            out.write_all(&[[0; 4], [0; 4], len, len].concat())?;
-            out.write_all(&frame)?;
-        }
-        out.flush()
->>>>>>> tun
     }
 
     /// The source's UDP port of flow `i`.

@@ -11,13 +11,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use switch_benches::cases::instructions::Baseline;
 use switch_benches::cases::{
-<<<<<<< HEAD
     Options, Peers, allocs, capture, engine, flows, footprint, forward, generator, hosts,
-    instructions, patch, vlan,
-=======
-    Options, Peers, allocs, capture, engine, footprint, forward, generator, hosts, instructions,
-    patch, tunnel, vlan,
->>>>>>> tun
+    instructions, patch, tunnel, vlan,
 };
 use switch_benches::lab;
 use switch_benches::packages::{self, ETHTOOL, IPERF3, OVS, OVS_DPDK, TESTPMD, VALGRIND};

@@ -64,7 +64,7 @@ pub fn recover_wrapped(frame: &[u8]) -> Offload {
             let header = TcpHeader::parse(frame.get(layout.l4..)?)?;
             let size = CUT_LEN.checked_sub(layout.headers_len - layout.l3)?;
             let size = NonZeroU16::new(u16::try_from(size).ok()?)?;
-            Some(Gso { kind, size, ecn: header.flags & tcp::CWR != 0 })
+            Some(Gso { kind, size, ecn: header.flags & tcp::CWR != 0, inner: 0 })
         };
         offload.gso = gso(GsoKind::TcpV4).or_else(|| gso(GsoKind::TcpV6));
     }
