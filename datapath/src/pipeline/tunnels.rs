@@ -22,7 +22,7 @@ use crate::drop_reason::DropReason;
 use crate::frame::Frame;
 use crate::ids::PortNo;
 use crate::l2::normal::{Output, Stage};
-use crate::tunnel::open::{self, Opened, Source};
+use crate::tunnel::open::{Opened, Opener, Source};
 use crate::view::{Port, PortKind, Program};
 
 /// Whether outer packets that arrive at a port are opened.
@@ -144,12 +144,11 @@ fn open_all(
     counters: &PortCounters,
 ) -> Groups {
     let (mut groups, mut rest) = (Groups::default(), Batch::new());
-    let mut key = TunnelKey::new();
-    let tunnels = &stage.snapshot.tunnels;
+    let mut opener = Opener::new(source, &stage.snapshot.tunnels);
     for mut frame in batch.drain(..) {
-        match open::open(&mut frame, source, tunnels, &mut key) {
+        match opener.open(&mut frame) {
             Opened::By(port) if stage.snapshot.port(port).is_some() => {
-                groups.push(stage, (port, &key), frame);
+                groups.push(stage, (port, &opener.key), frame);
             }
             Opened::No => rest.push(frame),
             opened => {

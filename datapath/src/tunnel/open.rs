@@ -28,6 +28,7 @@ use packet::{EtherType, Fragment, IpProto, ethernet};
 
 use super::encapsulate::GRE;
 use super::inner::Inner;
+use super::lookup::Last;
 use super::{Terminator, Tunnels, ecn};
 use crate::drop_reason::DropReason;
 use crate::frame::{Checksum, Frame, Gso, Offload};
@@ -60,13 +61,46 @@ struct Found {
     inner: (usize, usize),
 }
 
+/// Takes the outer headers off frames, one after the other.
+pub struct Opener<'a> {
+    source: Source<'a>,
+    tunnels: &'a Tunnels,
+    last: Last,
+    /// What was outside of the frame opened last.
+    pub key: TunnelKey,
+}
+
+impl<'a> Opener<'a> {
+    /// For packets found in one place.
+    #[must_use]
+    pub fn new(source: Source<'a>, tunnels: &'a Tunnels) -> Opener<'a> {
+        Opener { source, tunnels, last: Last::default(), key: TunnelKey::new() }
+    }
+
+    /// Takes the outer headers off a frame.
+    #[inline]
+    pub fn open(&mut self, frame: &mut Frame) -> Opened {
+        let Opener { source, tunnels, last, key } = self;
+        open_next(frame, (*source, *tunnels), key, last)
+    }
+}
+
 /// Takes the outer headers off a frame.
-#[inline]
 pub fn open(
     frame: &mut Frame,
     source: Source<'_>,
     tunnels: &Tunnels,
     key: &mut TunnelKey,
+) -> Opened {
+    open_next(frame, (source, tunnels), key, &mut Last::default())
+}
+
+#[inline]
+fn open_next(
+    frame: &mut Frame,
+    (source, tunnels): (Source<'_>, &Tunnels),
+    key: &mut TunnelKey,
+    last: &mut Last,
 ) -> Opened {
     let checksum = frame.offload().checksum;
     let Found { kind, inner: (start, end) } =
@@ -75,7 +109,7 @@ pub fn open(
             Ok(None) => return Opened::No,
             Err(reason) => return Opened::Lost(reason),
         };
-    let Some(port) = tunnels.find(kind, key) else {
+    let Some(port) = tunnels.find_next(kind, key, last) else {
         return Opened::Lost(DropReason::TunnelUnknownKey);
     };
     let offload = inner_offload(*frame.offload(), start);
