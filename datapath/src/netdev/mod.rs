@@ -110,6 +110,15 @@ pub trait Netdev: Send {
     /// The device is gone, or the system refuses another descriptor.
     fn open_txq(&self) -> Result<Box<dyn Txq>, NetdevError>;
 
+    /// Receives nothing from now on that came by these interfaces of the host, where the device has a
+    /// choice.
+    ///
+    /// # Errors
+    /// The system refuses.
+    fn shun(&self, _interfaces: &[u32]) -> Result<(), NetdevError> {
+        Ok(())
+    }
+
     /// Driver facts for the port's `status`: keys and values for people.
     fn status(&self) -> Vec<(&'static str, String)> {
         Vec::new()

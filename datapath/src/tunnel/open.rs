@@ -24,13 +24,13 @@ use packet::tunnel::gre::Gre;
 use packet::tunnel::vxlan::Vxlan;
 use packet::tunnel::{TunnelKey, TunnelKind};
 use packet::udp::{self, UdpHeader};
-use packet::{EtherType, Fragment, IpProto, ethernet};
+use packet::{EtherType, Fragment, IpProto, Layers, ethernet};
 
 use super::encapsulate::GRE;
 use super::inner::Inner;
 use super::{Terminator, Tunnels, ecn};
 use crate::drop_reason::DropReason;
-use crate::frame::{Checksum, Frame, Gso, Offload};
+use crate::frame::{Checksum, Frame, Gso, GsoKind, Offload};
 use crate::ids::PortNo;
 use crate::offload::recover;
 
@@ -101,6 +101,23 @@ pub fn open(
         }
     }
     Opened::By(port)
+}
+
+/// Whether a frame stands for several packets of tunnels, which a sender of this machine sent at once
+/// (`UDP_SEGMENT`): each has its own outer headers, and is opened alone.
+#[inline]
+#[must_use]
+pub fn is_joined(frame: &Frame, tunnels: &Tunnels) -> bool {
+    frame.offload().gso.is_some_and(|gso| gso.kind == GsoKind::Udp)
+        && is_for_service(frame, tunnels)
+}
+
+#[cold]
+fn is_for_service(frame: &Frame, tunnels: &Tunnels) -> bool {
+    let upper = Layers::parse(frame.data()).and_then(|layers| layers.ip);
+    let upper = upper.filter(|ip| ip.proto == IpProto::UDP && ip.fragment == Fragment::No);
+    let header = upper.and_then(|ip| UdpHeader::parse(frame.data().get(ip.l4..)?));
+    header.is_some_and(|(header, _)| tunnels.service(header.dst_port.get()).is_some())
 }
 
 /// What is left undone of the frame inside, which begins `start` bytes into the packet.

@@ -28,6 +28,7 @@ impl Switch {
     /// Publishes what poll threads see beside flows; when it returns, they act by it.
     pub(super) fn publish_snapshot(&mut self) {
         self.make_tunnels();
+        self.settle_shunned();
         let snapshot = self.snapshot();
         self.engine.publish(snapshot);
     }
