@@ -122,7 +122,7 @@ Keys:
         help: "Add a port to a bridge",
         long_help: "\
 A port that cannot be set up is refused with the reason, and nothing is kept. Keys:
-  type=system|afxdp|tap|internal|pcap|null|patch   default system: an existing interface
+  type=system|afxdp|tap|internal|pcap|null|patch|vhost-user   default system: an existing interface
   driver=auto|packet|afxdp      how a system port is attached
   xdp-mode=best-effort|native-with-zerocopy|native|generic
   rx-csum-recover=BOOL          whether AF_XDP looks for unfinished checksums
@@ -138,6 +138,8 @@ A port that cannot be set up is refused with the reason, and nothing is kept. Ke
   n_rxq=N, rxq-affinity=Q:CPU,...
   file=FILE, loop=BOOL, rate=N  of a pcap port
   peer=PORT                     the other end of a patch port
+  path=SOCKET                   of a vhost-user port
+  mode=client|server            whether the VMM listens there, or the switch
   storm-broadcast=PPS, storm-unknown=PPS, storm-multicast=PPS
                                 frames per second that may flood; 0: no limit
 The daemon knows the rest, and says what is allowed.",

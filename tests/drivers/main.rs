@@ -9,3 +9,4 @@ mod packet;
 mod rig;
 mod stream;
 mod tap;
+mod vhost;

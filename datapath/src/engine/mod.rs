@@ -103,6 +103,8 @@ pub enum PollCpus {
 pub enum Event {
     /// A queue of this port found its device gone.
     DeviceGone(PortNo),
+    /// The link of this port's device, or what it tells, may have changed.
+    LinkChanged(PortNo),
 }
 
 /// Why the engine refused.
@@ -253,6 +255,8 @@ impl Engine {
         for (worker, txq) in self.workers.iter_mut().zip(txqs?) {
             worker.post(Command::AddTxq(no, txq, stats.clone()));
         }
+        let events = self.seed.events.clone();
+        netdev.watch_link(Arc::new(move || events.send(Event::LinkChanged(no))));
         let (waiting, queues) = (netdev.take_rxqs(), Vec::new());
         let device = Device { netdev, stats, waiting, queues, affinity: affinity.into() };
         self.devices.insert(no, device);

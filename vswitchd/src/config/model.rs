@@ -9,8 +9,8 @@ use super::keys::settings;
 use super::mirror::MirrorSettings;
 use super::patch::PeerName;
 use super::value::{
-    CpuList, DatapathId, DeviceMac, FilePath, Int, Protocol, RxqAffinity, Several, Target, VidList,
-    words,
+    CpuList, DatapathId, DeviceMac, FilePath, Int, Protocol, RxqAffinity, Several, SocketPath,
+    Target, VidList, words,
 };
 
 /// An OpenFlow port number of a bridge (OpenFlow 1.3.5 §7.2.1), as users see it.
@@ -75,9 +75,11 @@ words! {
         Null = "null",
         /// A patch port of another bridge.
         Patch = "patch",
+        /// The network card of a virtual machine, whose memory is shared.
+        VhostUser = "vhost-user",
         /// In memory, for tests inside one process.
         Dummy = "dummy",
-    } later ["vxlan", "gre", "geneve", "vhost-user"] hidden ["dummy"]
+    } later ["vxlan", "gre", "geneve"] hidden ["dummy"]
 }
 
 words! {
@@ -141,6 +143,16 @@ words! {
         Native = "native",
         /// In the stack.
         Generic = "generic",
+    } later [] hidden []
+}
+
+words! {
+    /// Who listens at the socket of a `vhost-user` port.
+    VhostModeName, "mode" {
+        /// The VMM: the switch connects.
+        Client = "client",
+        /// The switch: the VMM connects.
+        Server = "server",
     } later [] hidden []
 }
 
@@ -230,21 +242,25 @@ settings! {
         "storm-multicast" => storm_multicast: Int<0, 10_000_000> = "0";
         /// The other end of a `patch` port.
         "peer" => peer: PeerName;
+        /// The socket of a `vhost-user` port.
+        "path" => path: SocketPath;
+        /// Who listens at the socket of a `vhost-user` port: the VMM, whose client the switch is, or the
+        /// switch.
+        "mode" => vhost_mode: VhostModeName = "client";
     } later [
         "remote_ip",
-        "local_ip", "key", "in_key", "out_key", "dst_port", "tos", "ttl", "df_default", "csum",
-        "path", "mode"
+        "local_ip", "key", "in_key", "out_key", "dst_port", "tos", "ttl", "df_default", "csum"
     ]
 }
 
 /// Every key that fits only some types of port, and those types.
 pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
-    use PortType::{AfXdp, Dummy, Internal, Patch, Pcap, System, Tap};
+    use PortType::{AfXdp, Dummy, Internal, Patch, Pcap, System, Tap, VhostUser};
     &[
-        ("mtu_request", &[System, AfXdp, Tap, Internal, Dummy]),
+        ("mtu_request", &[System, AfXdp, Tap, Internal, VhostUser, Dummy]),
         ("mac", &[Tap, Internal, Dummy]),
-        ("n_rxq", &[System, AfXdp, Tap, Internal, Dummy]),
-        ("rxq-affinity", &[System, AfXdp, Tap, Internal, Pcap, Dummy]),
+        ("n_rxq", &[System, AfXdp, Tap, Internal, VhostUser, Dummy]),
+        ("rxq-affinity", &[System, AfXdp, Tap, Internal, Pcap, VhostUser, Dummy]),
         ("driver", &[System]),
         ("xdp-mode", &[System, AfXdp]),
         ("rx-csum-recover", &[System, AfXdp]),
@@ -253,6 +269,8 @@ pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
         ("loop", &[Pcap]),
         ("rate", &[Pcap]),
         ("peer", &[Patch]),
+        ("path", &[VhostUser]),
+        ("mode", &[VhostUser]),
     ]
 };
 

@@ -162,7 +162,9 @@ impl PortOpener for DummyKernel {
                 state.add(name, request.mac, request.mtu.unwrap_or(1500));
                 ("tap", true)
             }
-            PortType::Pcap | PortType::Null | PortType::Patch => return Drivers.open(request),
+            PortType::Pcap | PortType::Null | PortType::Patch | PortType::VhostUser => {
+                return Drivers.open(request);
+            }
         };
         let (inner, handle) = Dummy::new(settings.n_rxq(), state.caps)?;
         state.handles.insert(name.to_owned(), handle);

@@ -131,6 +131,8 @@ pub struct Switch {
     bridge_numbers: Numbers,
     /// Ports whose device a poll thread found gone.
     gone: BTreeSet<PortNo>,
+    /// A driver said that a link may have changed.
+    links_stale: bool,
     /// Captures that run, and some that did.
     captures: Vec<capture::Running>,
     /// OpenFlow, of all bridges.
@@ -199,6 +201,7 @@ impl Switch {
             port_numbers: Numbers::new(usize::from(PortNo::MAX) + 1),
             bridge_numbers: Numbers::new(usize::from(u16::MAX) + 1),
             gone: BTreeSet::new(),
+            links_stale: false,
             captures: Vec::new(),
             of,
             retry_s: 0,
@@ -323,6 +326,7 @@ impl Switch {
         }
         self.report_flaps();
         self.handle_gone();
+        self.handle_links();
         self.tend_flows();
         if now_s >= self.sample_s {
             self.sample_s = now_s + SAMPLE_S;

@@ -10,7 +10,7 @@ use openflow::port::PortConfig;
 use packet::MacAddr;
 
 use super::links::Link;
-use super::open::{LinkOf, OpenError, OpenRequest};
+use super::open::{ETHERNET_MTU, LinkOf, OpenError, OpenRequest};
 use super::{Switch, SwitchError};
 use crate::config::{PortSettings, PortType};
 
@@ -56,6 +56,13 @@ pub enum LinkState {
     Here(Link),
     /// An interface that works, but is in another network namespace; what was known last.
     Away(Option<Link>),
+    /// No interface: the driver knows.
+    Device {
+        /// MTU, bytes.
+        mtu: u32,
+        /// Whether frames can pass.
+        up: bool,
+    },
     /// No interface: always up.
     Virtual {
         /// MTU, bytes.
@@ -65,8 +72,6 @@ pub enum LinkState {
     Patch,
 }
 
-/// MTU where the kernel could not be asked: that of Ethernet, bytes.
-const ETHERNET_MTU: u32 = 1500;
 /// MTU where there is no limit, bytes.
 const ANY_MTU: u32 = 65535;
 
@@ -77,7 +82,7 @@ impl LinkState {
         match self {
             LinkState::Here(link) => Some(link),
             LinkState::Away(link) => link.as_ref(),
-            LinkState::Virtual { .. } | LinkState::Patch => None,
+            LinkState::Device { .. } | LinkState::Virtual { .. } | LinkState::Patch => None,
         }
     }
 
@@ -94,7 +99,7 @@ impl LinkState {
     #[must_use]
     pub fn mtu(&self) -> u32 {
         match self {
-            LinkState::Virtual { mtu } => *mtu,
+            LinkState::Device { mtu, .. } | LinkState::Virtual { mtu } => *mtu,
             LinkState::Patch => ANY_MTU,
             other => other.interface().map_or(ETHERNET_MTU, |link| link.mtu),
         }
@@ -115,7 +120,10 @@ impl LinkState {
         match self {
             LinkState::Here(link) => link.admin_up,
             // Nobody can tell: the driver finds out.
-            LinkState::Away(_) | LinkState::Virtual { .. } | LinkState::Patch => true,
+            LinkState::Away(_)
+            | LinkState::Device { .. }
+            | LinkState::Virtual { .. }
+            | LinkState::Patch => true,
         }
     }
 
@@ -124,6 +132,7 @@ impl LinkState {
     pub fn is_up(&self) -> bool {
         match self {
             LinkState::Here(link) => link.admin_up && link.carrier,
+            LinkState::Device { up, .. } => *up,
             LinkState::Away(_) | LinkState::Virtual { .. } | LinkState::Patch => true,
         }
     }
@@ -192,6 +201,8 @@ pub(super) fn of_device(settings: &PortSettings) -> PortSettings {
         file: settings.file.clone(),
         repeat: settings.repeat,
         rate: settings.rate,
+        path: settings.path.clone(),
+        vhost_mode: settings.vhost_mode,
         ..PortSettings::default()
     }
 }
@@ -235,6 +246,7 @@ impl Switch {
         let opened = self.opener.open(&request)?;
         let link = match opened.link {
             LinkOf::Virtual { mtu } => LinkState::Virtual { mtu },
+            LinkOf::Device { mtu } => LinkState::Device { mtu, up: opened.netdev.is_link_up() },
             LinkOf::Kernel => match self.links.get(name).ok().flatten() {
                 Some(link) => LinkState::Here(link),
                 None => LinkState::Away(None),

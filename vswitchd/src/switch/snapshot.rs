@@ -10,6 +10,7 @@ use crate::config::{Bridge, MirrorSettings};
 impl Switch {
     /// Publishes the configuration and state as they are now.
     pub(super) fn publish(&mut self) {
+        self.settle_devices();
         let mut orphans = self.settle_patches();
         orphans.extend(self.settle_mirrors());
         self.settle_storm();

@@ -40,8 +40,9 @@ fn port_json(switch: &Switch, port: &PortView<'_>) -> Json {
     let (driver, error) = match &port.state.device {
         Device::Attached { link: LinkState::Patch, .. } => (None, None),
         Device::Attached { driver, .. } => (Some(*driver), None),
-        Device::Absent { error } => (None, Some(error)),
+        Device::Absent { error } => (None, Some(error.clone())),
     };
+    let error = error.or_else(|| super::driver_error(switch, port));
     let facts = json!({
         "name": port.name,
         "ofport": port.config.ofport.map(OfPort::get),
@@ -69,8 +70,7 @@ fn merged(mut first: Json, second: Json) -> Json {
 }
 
 fn status(switch: &Switch, port: &PortView<'_>) -> Map<String, Json> {
-    let netdev = switch.engine().netdev(port.state.no);
-    let facts = netdev.map(|netdev| netdev.status()).unwrap_or_default();
+    let facts = super::driver_facts(switch, port);
     let choice = match &port.state.device {
         Device::Attached { reason, .. } => reason.clone(),
         Device::Absent { .. } => None,
