@@ -278,12 +278,12 @@ impl FrontEnd {
         let mut goes_on =
             self.say(2, &features.to_le_bytes(), &[]) && self.say(5, &table, &[memory.as_fd()]);
         for ring in 0..2u32 {
-            let at = USER_AT + u64::from(ring) * 0x400;
+            let at = USER_AT + u64::from(ring) * 0x80;
             let state = |value: u32| [ring, value].map(u32::to_le_bytes).concat();
-            let places = [at, at + 0x200, at + 0x100, 0].map(u64::to_le_bytes).concat();
+            let places = [at, at + 0x50, at + 0x40, 0].map(u64::to_le_bytes).concat();
             let number = u64::from(ring).to_le_bytes();
             goes_on = goes_on
-                && self.say(8, &state(16), &[])
+                && self.say(8, &state(4), &[])
                 && self.say(9, &[&state(0)[..], &places].concat(), &[])
                 && self.say(12, &number, &[event.as_fd()])
                 && self.say(13, &number, &[event.as_fd()]);

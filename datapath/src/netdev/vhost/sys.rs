@@ -80,7 +80,7 @@ impl Entry {
         let range = (self.start.load(Ordering::Relaxed), self.len.load(Ordering::Relaxed));
         fence(Ordering::Acquire);
         let after = self.generation.load(Ordering::Relaxed);
-        (before == after && before % 2 == 0 && range.1 > 0).then_some(range)
+        (before == after && before.is_multiple_of(2) && range.1 > 0).then_some(range)
     }
 }
 
