@@ -4,10 +4,15 @@
 //! so a target cannot rot unseen. Each function panics when a promise of the code is broken.
 
 use std::cell::RefCell;
+use std::io::{IoSlice, Read as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
 
 use datapath::cache::{self, Claim, FlowCache, Installed};
 use datapath::frame::{Frame, FrameMemory, FramePool};
 use datapath::netdev::TxCaps;
+use datapath::netdev::vhost::{self, Connection, Queues};
 use datapath::offload::{self, Limits, vnet};
 use datapath::snapshot;
 use datapath::tunnel::encapsulate::{Ends, Outer, Unwritten};
@@ -16,7 +21,7 @@ use datapath::tunnel::{
     Address, Byte, Key, Switch, Terminator, TunnelConfig, TunnelKey, TunnelKind, TunnelState,
     Tunnels,
 };
-use datapath::{DropReason, PortCounters, PortNo};
+use datapath::{Batch, DropReason, PortCounters, PortNo, SizeClass};
 use openflow::flow::FlowCommand;
 use openflow::group::GroupCommand;
 use openflow::meter::MeterCommand;
@@ -37,6 +42,9 @@ use packet::tunnel::gre::Gre;
 use packet::tunnel::vxlan::{Extension, Vxlan};
 use packet::udp::UdpHeader;
 use packet::{FlowKey, FlowMask, MacAddr};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 /// A fuzz target: its name, which is also the folder of its seeds, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
@@ -51,6 +59,8 @@ pub const TARGETS: &[Target] = &[
     ("openflow_text", openflow_text),
     ("tunnel_header", tunnel_header),
     ("tunnel_open", tunnel_open),
+    ("vhost_messages", vhost_messages),
+    ("vhost_ring", vhost_ring),
 ];
 
 /// The input is a frame. Offsets are within it, in order, and name headers that parse.
@@ -301,4 +311,143 @@ fn close_again(
         Err(error) => panic!("{error:?}"),
     }
     pool.put(again);
+}
+
+/// Bytes of a guest's memory.
+const GUEST_LEN: u64 = 0x10000;
+/// Where it is in the guest, and in the front end.
+const GUEST_AT: u64 = 0x10000;
+const USER_AT: u64 = 0x7000_0000;
+
+/// A front end whose protocol is driven by hand.
+struct FrontEnd {
+    stream: UnixStream,
+    connection: Connection,
+    queues: Queues,
+    memory: OwnedFd,
+    event: OwnedFd,
+}
+
+impl FrontEnd {
+    fn new() -> FrontEnd {
+        let (stream, other) = UnixStream::pair().unwrap_or_else(|e| panic!("{e}"));
+        stream.set_nonblocking(true).unwrap_or_else(|e| panic!("{e}"));
+        let (connection, queues) = vhost::by_hand(other, 2).unwrap_or_else(|e| panic!("{e}"));
+        let memory = memfd_create("guest", MemfdFlags::CLOEXEC).unwrap_or_else(|e| panic!("{e}"));
+        ftruncate(&memory, GUEST_LEN).unwrap_or_else(|e| panic!("{e}"));
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let event = eventfd(0, flags).unwrap_or_else(|e| panic!("{e}"));
+        FrontEnd { stream, connection, queues, memory, event }
+    }
+
+    /// Sends a message, and lets it be handled; whether the connection goes on.
+    fn say(&mut self, request: u32, body: &[u8], files: &[BorrowedFd<'_>]) -> bool {
+        let len = u32::try_from(body.len()).unwrap_or(0);
+        let head = [request, 9, len].map(u32::to_le_bytes).concat();
+        let mut space = [core::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(40))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !files.is_empty() {
+            ancillary.push(SendAncillaryMessage::ScmRights(files));
+        }
+        let parts = [IoSlice::new(&head), IoSlice::new(body)];
+        let sent = sendmsg(&self.stream, &parts, &mut ancillary, SendFlags::NOSIGNAL);
+        let goes_on = sent.is_ok() && self.connection.turn(Instant::now()).is_ok();
+        // Its answers are of no interest.
+        let _ = self.stream.read(&mut [0; 8192]);
+        goes_on
+    }
+
+    /// Receives and sends a little; what is taken is in the batch or counted as dropped.
+    fn move_frames(&mut self, pool: &mut FramePool) {
+        let counters = PortCounters::default();
+        let (mut n_received, mut n_sent) = (0, 0);
+        for rxq in &mut self.queues.rxqs {
+            let mut batch = Batch::new();
+            rxq.recv(pool, &mut batch, &counters);
+            n_received += batch.len() as u64;
+            for frame in batch.iter() {
+                // What the header asks for fits the bytes.
+                assert_eq!(vnet::parse(&vnet::emit(frame), frame.data()), Ok(*frame.offload()));
+            }
+            n_sent += batch.len() as u64;
+            self.queues.txq.send(pool, &mut batch, &counters);
+            rxq.park(pool);
+        }
+        let lost = |drops: fn(&PortCounters, DropReason) -> u64| -> u64 {
+            DropReason::ALL.iter().map(|reason| drops(&counters, *reason)).sum()
+        };
+        assert_eq!(counters.rx_packets.get(), n_received + lost(PortCounters::rx_drops));
+        assert_eq!(n_sent, counters.tx_packets.get() + lost(PortCounters::tx_drops));
+    }
+
+    /// A whole set-up; the rings lie at the beginning of the memory, as the fuzzer fills it.
+    fn set_up(&mut self, features: u64) -> bool {
+        let (memory, event) = (dup(&self.memory), dup(&self.event));
+        let table = [1, GUEST_AT, GUEST_LEN, USER_AT, 0].map(u64::to_le_bytes).concat();
+        let mut goes_on =
+            self.say(2, &features.to_le_bytes(), &[]) && self.say(5, &table, &[memory.as_fd()]);
+        for ring in 0..2u32 {
+            let at = USER_AT + u64::from(ring) * 0x80;
+            let state = |value: u32| [ring, value].map(u32::to_le_bytes).concat();
+            let places = [at, at + 0x50, at + 0x40, 0].map(u64::to_le_bytes).concat();
+            let number = u64::from(ring).to_le_bytes();
+            goes_on = goes_on
+                && self.say(8, &state(4), &[])
+                && self.say(9, &[&state(0)[..], &places].concat(), &[])
+                && self.say(12, &number, &[event.as_fd()])
+                && self.say(13, &number, &[event.as_fd()]);
+        }
+        goes_on
+    }
+}
+
+fn dup(fd: &OwnedFd) -> OwnedFd {
+    fd.try_clone().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs with a pool whose frames all come back.
+fn with_frames(run: impl FnOnce(&mut FramePool)) {
+    let memory = FrameMemory::new(64, 4).unwrap_or_else(|e| panic!("{e}"));
+    let mut pool = FramePool::new(memory.clone());
+    run(&mut pool);
+    drop(pool);
+    assert_eq!([SizeClass::Small, SizeClass::Large].map(|c| memory.n_free(c)), [64, 4]);
+}
+
+/// The input is messages of a front end: a request, a byte that says which descriptors go along, the
+/// length of a body, and the body. Between them frames pass.
+pub fn vhost_messages(mut input: &[u8]) {
+    with_frames(|pool| {
+        let mut front_end = FrontEnd::new();
+        let (memory, event) = (dup(&front_end.memory), dup(&front_end.event));
+        while let Some(([request, files, len], rest)) = input.split_first_chunk::<3>() {
+            let (body, next) = rest.split_at(usize::from(*len).min(rest.len()));
+            input = next;
+            let file = if files & 0x80 == 0 { memory.as_fd() } else { event.as_fd() };
+            let files = vec![file; usize::from(files & 0x7f).min(40)];
+            if !front_end.say(u32::from(*request), body, &files) {
+                return;
+            }
+            front_end.move_frames(pool);
+        }
+    });
+}
+
+/// The input is the features that a guest takes, of those that are offered, and an image of its
+/// memory, which begins with its two rings.
+pub fn vhost_ring(input: &[u8]) {
+    let Some((features, image)) = input.split_first_chunk() else { return };
+    let offered = u64::from_le_bytes(*features) & 0x01c0_0001_3861_bb8b;
+    with_frames(|pool| {
+        let mut front_end = FrontEnd::new();
+        let image = &image[..image.len().min(0x8000)];
+        // The rings start where the used index stands, in the image.
+        assert_eq!(rustix::io::pwrite(&front_end.memory, image, 0), Ok(image.len()));
+        if !front_end.set_up(offered) {
+            panic!("a set-up that is in order is refused: {offered:#x}");
+        }
+        for _ in 0..3 {
+            front_end.move_frames(pool);
+        }
+    });
 }

@@ -122,7 +122,7 @@ Keys:
         help: "Add a port to a bridge",
         long_help: "\
 A port that cannot be set up is refused with the reason, and nothing is kept. Keys:
-  type=system|afxdp|tap|internal|pcap|null|patch|vxlan|gre|geneve
+  type=system|afxdp|tap|internal|pcap|null|patch|vxlan|gre|geneve|vhost-user
                                 default system: an existing interface
   driver=auto|packet|afxdp      how a system port is attached
   xdp-mode=best-effort|native-with-zerocopy|native|generic
@@ -141,6 +141,8 @@ A port that cannot be set up is refused with the reason, and nothing is kept. Ke
   peer=PORT                     the other end of a patch port
   remote_ip=IP|flow, local_ip=IP|flow, key=N|flow (in_key, out_key)   of a tunnel
   dst_port=N, tos=N|inherit, ttl=N|inherit, df_default=BOOL, csum=BOOL, seq=BOOL, exts=gbp
+  path=SOCKET                   of a vhost-user port
+  mode=client|server            whether the VMM listens there, or the switch
   storm-broadcast=PPS, storm-unknown=PPS, storm-multicast=PPS
                                 frames per second that may flood; 0: no limit
 The daemon knows the rest, and says what is allowed.",

@@ -10,3 +10,4 @@ mod packet;
 mod rig;
 mod stream;
 mod tap;
+mod vhost;

@@ -111,6 +111,8 @@ pub enum Event {
         /// This host's address, if the flow says which.
         local: Option<IpAddr>,
     },
+    /// The link of this port's device, or what it tells, may have changed.
+    LinkChanged(PortNo),
 }
 
 /// Why the engine refused.
@@ -261,6 +263,8 @@ impl Engine {
         for (worker, txq) in self.workers.iter_mut().zip(txqs?) {
             worker.post(Command::AddTxq(no, txq, stats.clone()));
         }
+        let events = self.seed.events.clone();
+        netdev.watch_link(Arc::new(move || events.send(Event::LinkChanged(no))));
         let (waiting, queues) = (netdev.take_rxqs(), Vec::new());
         let device = Device { netdev, stats, waiting, queues, affinity: affinity.into() };
         self.devices.insert(no, device);

@@ -24,8 +24,10 @@ pub mod null;
 pub mod pcap;
 mod spares;
 pub mod tap;
+pub mod vhost;
 
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 pub use ifname::{MAX_IFNAME_LEN, check_ifname};
 
@@ -91,13 +93,18 @@ pub trait Txq: Send {
     /// The caller has made each frame fit [`Txq::caps`] and the port's MTU.
     fn send(&mut self, pool: &mut FramePool, batch: &mut Batch, counters: &PortCounters);
 
-    /// What the queue does for frames.
+    /// What the queue does for frames, now: asked once for each batch.
     fn caps(&self) -> TxCaps;
 }
 
+/// Tells the control thread that a device's link, or what it has to say for itself, may have changed.
+/// Any thread may call it.
+pub type LinkChanged = Arc<dyn Fn() + Send + Sync>;
+
 /// A port's device, on the control thread.
 pub trait Netdev: Send {
-    /// The driver's name, as users know it: `tap`, `packet`, `afxdp`, `pcap`, `null`, `dummy`.
+    /// The driver's name, as users know it: `tap`, `packet`, `afxdp`, `pcap`, `null`, `vhost-user`,
+    /// `dummy`.
     fn driver(&self) -> &'static str;
 
     /// The receive queues, in order of their numbers. They are given away once; a second call gives
@@ -109,6 +116,26 @@ pub trait Netdev: Send {
     /// # Errors
     /// The device is gone, or the system refuses another descriptor.
     fn open_txq(&self) -> Result<Box<dyn Txq>, NetdevError>;
+
+    /// Calls `changed` from now on whenever [`Netdev::is_link_up`] may have changed. Only for devices
+    /// whose link the kernel does not know.
+    fn watch_link(&mut self, changed: LinkChanged) {
+        drop(changed);
+    }
+
+    /// Whether frames can pass, for a device whose link the kernel does not know.
+    fn is_link_up(&self) -> bool {
+        true
+    }
+
+    /// Receives nothing from now on that came by these interfaces of the host, where the device has a
+    /// choice.
+    ///
+    /// # Errors
+    /// The system refuses.
+    fn shun(&self, _interfaces: &[u32]) -> Result<(), NetdevError> {
+        Ok(())
+    }
 
     /// Driver facts for the port's `status`: keys and values for people.
     fn status(&self) -> Vec<(&'static str, String)> {

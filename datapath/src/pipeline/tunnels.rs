@@ -22,7 +22,8 @@ use crate::drop_reason::DropReason;
 use crate::frame::Frame;
 use crate::ids::PortNo;
 use crate::l2::normal::{Output, Stage};
-use crate::tunnel::open::{self, Opened, Source};
+use crate::offload::segment;
+use crate::tunnel::open::{self, Opened, Opener, Source};
 use crate::view::{Port, PortKind, Program};
 
 /// Whether outer packets that arrive at a port are opened.
@@ -40,22 +41,63 @@ pub(super) fn arrive(
     batch: &mut Batch,
     out: &mut impl Output,
 ) {
-    let counters = port.stats.of(stage.thread);
     let source = match (&port.kind, &port.terminator) {
         (PortKind::Carrier, _) => Source::Carrier,
         (_, Some(terminator)) if port.up => Source::Port(terminator),
         _ => return forward_in_bridge(stage, flows, (port, None), batch, out),
     };
-    let mut groups = open_all(stage, source, batch, counters);
-    counters.opened.add(groups.n_frames());
-    groups.appear(stage, flows, out);
-    if matches!(source, Source::Carrier) {
-        // What the kernel handed over is no packet of a tunnel.
-        counters.drop_rx(DropReason::TunnelBadHeader, batch.len() as u64);
-        stage.pool.put_all(batch.drain(..));
-    } else if !batch.is_empty() {
-        forward_in_bridge(stage, flows, (port, None), batch, out);
+    let counters = port.stats.of(stage.thread);
+    apart(stage, counters, batch, &mut |stage, batch| {
+        let mut groups = open_all(stage, source, batch, counters);
+        counters.opened.add(groups.n_frames());
+        groups.appear(stage, flows, out);
+        if matches!(source, Source::Carrier) {
+            // What the kernel handed over is no packet of a tunnel.
+            counters.drop_rx(DropReason::TunnelBadHeader, batch.len() as u64);
+            stage.pool.put_all(batch.drain(..));
+        } else if !batch.is_empty() {
+            forward_in_bridge(stage, flows, (port, None), batch, out);
+        }
+    });
+}
+
+/// Hands a batch on, in as many batches as it takes after what stands for several packets of tunnels
+/// was cut. `then` leaves its batch empty.
+fn apart(
+    stage: &mut Stage<'_>,
+    counters: &PortCounters,
+    batch: &mut Batch,
+    then: &mut dyn FnMut(&mut Stage<'_>, &mut Batch),
+) {
+    let tunnels = &stage.snapshot.tunnels;
+    if !batch.iter().any(|frame| open::is_joined(frame, tunnels)) {
+        return then(stage, batch);
     }
+    let mut pieces = core::mem::take(&mut stage.hops.pieces);
+    for frame in batch.drain(..) {
+        if !open::is_joined(&frame, tunnels) {
+            pieces.push(frame);
+            continue;
+        }
+        match segment::segment(&frame, stage.pool, &mut |_, piece| pieces.push(piece)) {
+            Ok(cut) => {
+                counters.segments.add(((cut.n_done + cut.n_lost) as u64).saturating_sub(1));
+                counters.drop_rx(DropReason::NoFrame, cut.n_lost as u64);
+            }
+            Err(reason) => counters.drop_rx(reason, 1),
+        }
+        stage.pool.put(frame);
+    }
+    let mut rest = pieces.drain(..);
+    loop {
+        let mut next: Batch = rest.by_ref().take(MAX_BURST).collect();
+        if next.is_empty() {
+            break;
+        }
+        then(stage, &mut next);
+    }
+    drop(rest);
+    stage.hops.pieces = pieces;
 }
 
 /// Opens what is for a tunnel of frames that leave by a port with addresses; the rest leaves.
@@ -71,15 +113,20 @@ pub(super) fn leave_by_host(
     if let Some((port, terminator)) = port.and_then(|port| Some((port, port.terminator.as_ref()?)))
     {
         let counters = port.stats.of(stage.thread);
-        let n_bytes: usize = batch.iter().map(Frame::len).sum();
-        let mut groups = open_all(stage, Source::Port(terminator), batch, counters);
-        if groups.n_frames() > 0 {
-            let n_left: usize = batch.iter().map(Frame::len).sum();
-            counters.tx_packets.add(groups.n_frames());
-            counters.tx_bytes.add((n_bytes - n_left) as u64);
-            counters.tx_batches.add(1);
-            groups.appear(stage, flows, out);
-        }
+        return apart(stage, counters, batch, &mut |stage, batch| {
+            let n_bytes: usize = batch.iter().map(Frame::len).sum();
+            let mut groups = open_all(stage, Source::Port(terminator), batch, counters);
+            if groups.n_frames() > 0 {
+                let n_left: usize = batch.iter().map(Frame::len).sum();
+                counters.tx_packets.add(groups.n_frames());
+                counters.tx_bytes.add(n_bytes.saturating_sub(n_left) as u64);
+                counters.tx_batches.add(1);
+                groups.appear(stage, flows, out);
+            }
+            for frame in batch.drain(..) {
+                out.output(stage.pool, from, frame);
+            }
+        });
     }
     for frame in batch.drain(..) {
         out.output(stage.pool, from, frame);
@@ -144,12 +191,11 @@ fn open_all(
     counters: &PortCounters,
 ) -> Groups {
     let (mut groups, mut rest) = (Groups::default(), Batch::new());
-    let mut key = TunnelKey::new();
-    let tunnels = &stage.snapshot.tunnels;
+    let mut opener = Opener::new(source, &stage.snapshot.tunnels);
     for mut frame in batch.drain(..) {
-        match open::open(&mut frame, source, tunnels, &mut key) {
+        match opener.open(&mut frame) {
             Opened::By(port) if stage.snapshot.port(port).is_some() => {
-                groups.push(stage, (port, &key), frame);
+                groups.push(stage, (port, &opener.key), frame);
             }
             Opened::No => rest.push(frame),
             opened => {

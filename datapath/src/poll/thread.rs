@@ -38,7 +38,8 @@ pub struct EventSender {
 }
 
 impl EventSender {
-    fn send(&self, event: Event) {
+    /// Reports an event.
+    pub fn send(&self, event: Event) {
         if self.sender.send(event).is_ok() {
             self.wake.wake();
         }

@@ -10,7 +10,7 @@ use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FramePool};
 use crate::ids::PortNo;
 use crate::l2::normal::Output;
-use crate::netdev::{TxCaps, Txq};
+use crate::netdev::Txq;
 use crate::offload::{self, Limits};
 use crate::view::{PortStats, Snapshot};
 
@@ -18,7 +18,6 @@ use crate::view::{PortStats, Snapshot};
 struct TxSlot {
     port: PortNo,
     txq: Box<dyn Txq>,
-    caps: TxCaps,
     stats: Arc<PortStats>,
     batch: Batch,
     /// MTU of the port if it is up, as of the snapshot taken last.
@@ -48,9 +47,8 @@ impl TxBuffers {
         if self.slots.len() <= port.index() {
             self.slots.resize_with(port.index() + 1, || None);
         }
-        let caps = txq.caps();
         let mtu = self.mtu_if_up(port);
-        let slot = TxSlot { port, txq, caps, stats, batch: Batch::new(), mtu };
+        let slot = TxSlot { port, txq, stats, batch: Batch::new(), mtu };
         self.slots[port.index()] = Some(Box::new(slot));
     }
 
@@ -155,7 +153,7 @@ impl TxSlot {
             return;
         };
         let before = counters.tx_packets.get();
-        let limits = Limits { caps: self.caps, mtu };
+        let limits = Limits { caps: self.txq.caps(), mtu };
         let (port, txq) = (self.port, &mut *self.txq);
         let mut out = Out { port, txq, limits: &limits, counters, captures };
         if self.batch.iter().all(|frame| offload::fits(frame, &limits)) {

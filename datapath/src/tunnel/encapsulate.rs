@@ -262,7 +262,7 @@ fn sum_from(data: &[u8], from: usize, unfinished: Option<(usize, usize)>) -> Sum
 /// The UDP source port of a flow.
 fn source_port(hash: u64) -> u16 {
     let (first, end) = SOURCE_PORTS;
-    let at = (hash >> 32) * u64::from(end - first) >> 32;
+    let at = ((hash >> 32) * u64::from(end - first)) >> 32;
     first + u16::try_from(at).unwrap_or(0)
 }
 

@@ -61,6 +61,13 @@ struct Service {
     extension: Extension,
 }
 
+/// The look-up before: packets come in runs from one remote host.
+#[derive(Default)]
+pub(super) struct Last(Option<(Asked, PortNo)>);
+
+/// What a look-up goes by.
+type Asked = (TunnelKind, u16, u64, IpAddr, IpAddr);
+
 /// All tunnels, in the snapshot.
 #[derive(Default)]
 pub struct Tunnels {
@@ -167,6 +174,25 @@ impl Tunnels {
             };
             table.ports.get(&wanted).copied()
         })
+    }
+
+    /// The same, of one packet after the other.
+    #[inline]
+    pub(super) fn find_next(
+        &self,
+        kind: TunnelKind,
+        key: &TunnelKey,
+        last: &mut Last,
+    ) -> Option<PortNo> {
+        let asked = (kind, key.tp_dst, key.id, key.src, key.dst);
+        if let Some((before, port)) = last.0
+            && before == asked
+        {
+            return Some(port);
+        }
+        let port = self.find(kind, key)?;
+        last.0 = Some((asked, port));
+        Some(port)
     }
 
     /// The way to a remote that a flow names.

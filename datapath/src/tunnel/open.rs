@@ -24,13 +24,14 @@ use packet::tunnel::gre::Gre;
 use packet::tunnel::vxlan::Vxlan;
 use packet::tunnel::{TunnelKey, TunnelKind};
 use packet::udp::{self, UdpHeader};
-use packet::{EtherType, Fragment, IpProto, ethernet};
+use packet::{EtherType, Fragment, IpProto, Layers, ethernet};
 
 use super::encapsulate::GRE;
 use super::inner::Inner;
+use super::lookup::Last;
 use super::{Terminator, Tunnels, ecn};
 use crate::drop_reason::DropReason;
-use crate::frame::{Checksum, Frame, Gso, Offload};
+use crate::frame::{Checksum, Frame, Gso, GsoKind, Offload};
 use crate::ids::PortNo;
 use crate::offload::recover;
 
@@ -61,13 +62,46 @@ struct Found {
     inner: (usize, usize),
 }
 
+/// Takes the outer headers off frames, one after the other.
+pub struct Opener<'a> {
+    source: Source<'a>,
+    tunnels: &'a Tunnels,
+    last: Last,
+    /// What was outside of the frame opened last.
+    pub key: TunnelKey,
+}
+
+impl<'a> Opener<'a> {
+    /// For packets found in one place.
+    #[must_use]
+    pub fn new(source: Source<'a>, tunnels: &'a Tunnels) -> Opener<'a> {
+        Opener { source, tunnels, last: Last::default(), key: TunnelKey::new() }
+    }
+
+    /// Takes the outer headers off a frame.
+    #[inline]
+    pub fn open(&mut self, frame: &mut Frame) -> Opened {
+        let Opener { source, tunnels, last, key } = self;
+        open_next(frame, (*source, *tunnels), key, last)
+    }
+}
+
 /// Takes the outer headers off a frame.
-#[inline]
 pub fn open(
     frame: &mut Frame,
     source: Source<'_>,
     tunnels: &Tunnels,
     key: &mut TunnelKey,
+) -> Opened {
+    open_next(frame, (source, tunnels), key, &mut Last::default())
+}
+
+#[inline]
+fn open_next(
+    frame: &mut Frame,
+    (source, tunnels): (Source<'_>, &Tunnels),
+    key: &mut TunnelKey,
+    last: &mut Last,
 ) -> Opened {
     let checksum = frame.offload().checksum;
     let Found { kind, inner: (start, end) } =
@@ -76,7 +110,7 @@ pub fn open(
             Ok(None) => return Opened::No,
             Err(reason) => return Opened::Lost(reason),
         };
-    let Some(port) = tunnels.find(kind, key) else {
+    let Some(port) = tunnels.find_next(kind, key, last) else {
         return Opened::Lost(DropReason::TunnelUnknownKey);
     };
     let offload = inner_offload(*frame.offload(), start);
@@ -101,6 +135,23 @@ pub fn open(
         }
     }
     Opened::By(port)
+}
+
+/// Whether a frame stands for several packets of tunnels, which a sender of this machine sent at once
+/// (`UDP_SEGMENT`): each has its own outer headers, and is opened alone.
+#[inline]
+#[must_use]
+pub fn is_joined(frame: &Frame, tunnels: &Tunnels) -> bool {
+    frame.offload().gso.is_some_and(|gso| gso.kind == GsoKind::Udp)
+        && is_for_service(frame, tunnels)
+}
+
+#[cold]
+fn is_for_service(frame: &Frame, tunnels: &Tunnels) -> bool {
+    let upper = Layers::parse(frame.data()).and_then(|layers| layers.ip);
+    let upper = upper.filter(|ip| ip.proto == IpProto::UDP && ip.fragment == Fragment::No);
+    let header = upper.and_then(|ip| UdpHeader::parse(frame.data().get(ip.l4..)?));
+    header.is_some_and(|(header, _)| tunnels.service(header.dst_port.get()).is_some())
 }
 
 /// What is left undone of the frame inside, which begins `start` bytes into the packet.

@@ -167,6 +167,7 @@ fn check_keys_fit_type(object: &ObjectRef, settings: &PortSettings) -> Result<()
     let needs = match port_type {
         PortType::Pcap if settings.file.is_none() => "type=pcap needs file=PATH",
         PortType::Patch if settings.peer.is_none() => "type=patch needs peer=PORT",
+        PortType::VhostUser if settings.path.is_none() => "type=vhost-user needs path=SOCKET",
         _ => return Ok(()),
     };
     Err(ConfigError::conflict(object.clone(), needs))

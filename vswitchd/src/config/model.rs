@@ -11,8 +11,8 @@ use super::mirror::MirrorSettings;
 use super::patch::PeerName;
 use super::tunnel::{ExtsName, OrFlow, Tos, Ttl};
 use super::value::{
-    CpuList, DatapathId, DeviceMac, FilePath, Int, Protocol, RxqAffinity, Several, Target, VidList,
-    words,
+    CpuList, DatapathId, DeviceMac, FilePath, Int, Protocol, RxqAffinity, Several, SocketPath,
+    Target, VidList, words,
 };
 
 /// An OpenFlow port number of a bridge (OpenFlow 1.3.5 §7.2.1), as users see it.
@@ -83,9 +83,11 @@ words! {
         Gre = "gre",
         /// A Geneve tunnel.
         Geneve = "geneve",
+        /// The network card of a virtual machine, whose memory is shared.
+        VhostUser = "vhost-user",
         /// In memory, for tests inside one process.
         Dummy = "dummy",
-    } later ["vhost-user"] hidden ["dummy"]
+    } later [] hidden ["dummy"]
 }
 
 words! {
@@ -149,6 +151,16 @@ words! {
         Native = "native",
         /// In the stack.
         Generic = "generic",
+    } later [] hidden []
+}
+
+words! {
+    /// Who listens at the socket of a `vhost-user` port.
+    VhostModeName, "mode" {
+        /// The VMM: the switch connects.
+        Client = "client",
+        /// The switch: the VMM connects.
+        Server = "server",
     } later [] hidden []
 }
 
@@ -262,17 +274,24 @@ settings! {
         "seq" => seq: bool = "false";
         /// Extensions of a VXLAN tunnel.
         "exts" => exts: ExtsName;
-    } later ["path", "mode"]
+        /// The socket of a `vhost-user` port.
+        "path" => path: SocketPath;
+        /// Who listens at the socket of a `vhost-user` port: the VMM, whose client the switch is, or the
+        /// switch.
+        "mode" => vhost_mode: VhostModeName = "client";
+    } later []
 }
 
 /// Every key that fits only some types of port, and those types.
 pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
-    use PortType::{AfXdp, Dummy, Geneve, Gre, Internal, Patch, Pcap, System, Tap, Vxlan};
+    use PortType::{
+        AfXdp, Dummy, Geneve, Gre, Internal, Patch, Pcap, System, Tap, VhostUser, Vxlan,
+    };
     &[
-        ("mtu_request", &[System, AfXdp, Tap, Internal, Dummy]),
+        ("mtu_request", &[System, AfXdp, Tap, Internal, VhostUser, Dummy]),
         ("mac", &[Tap, Internal, Dummy]),
-        ("n_rxq", &[System, AfXdp, Tap, Internal, Dummy]),
-        ("rxq-affinity", &[System, AfXdp, Tap, Internal, Pcap, Dummy]),
+        ("n_rxq", &[System, AfXdp, Tap, Internal, VhostUser, Dummy]),
+        ("rxq-affinity", &[System, AfXdp, Tap, Internal, Pcap, VhostUser, Dummy]),
         ("driver", &[System]),
         ("xdp-mode", &[System, AfXdp]),
         ("rx-csum-recover", &[System, AfXdp]),
@@ -293,6 +312,8 @@ pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
         ("csum", &[Vxlan, Gre, Geneve]),
         ("seq", &[Gre]),
         ("exts", &[Vxlan]),
+        ("path", &[VhostUser]),
+        ("mode", &[VhostUser]),
     ]
 };
 

@@ -463,6 +463,39 @@ impl Value for FilePath {
     }
 }
 
+/// The path of a Unix socket.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SocketPath(FilePath);
+
+/// Longest path of a Unix socket, bytes (`sun_path` less its final zero, unix(7)).
+const SOCKET_PATH_MAX: usize = 107;
+
+impl SocketPath {
+    /// The path.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        self.0.path()
+    }
+}
+
+impl Value for SocketPath {
+    fn allowed() -> String {
+        format!("an absolute path of at most {SOCKET_PATH_MAX} bytes")
+    }
+
+    fn parse(text: &str) -> Result<Self, Refused> {
+        if text.len() > SOCKET_PATH_MAX {
+            return Err(Refused::new(format!("{} bytes long", text.len()), Self::allowed()));
+        }
+        let path = FilePath::parse(text).map_err(|r| Refused::new(r.why, Self::allowed()))?;
+        Ok(SocketPath(path))
+    }
+
+    fn text(&self) -> String {
+        self.0.text()
+    }
+}
+
 words! {
     /// A version of the OpenFlow protocol.
     Protocol, "protocol" {

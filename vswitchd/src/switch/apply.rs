@@ -239,6 +239,7 @@ impl Switch {
                 info!("bridge {bridge_name}: removed");
             }
         }
+        self.close_idle_carriers();
         self.follow_captures();
     }
 

@@ -169,7 +169,8 @@ impl PortOpener for DummyKernel {
             | PortType::Patch
             | PortType::Vxlan
             | PortType::Gre
-            | PortType::Geneve => return Drivers.open(request),
+            | PortType::Geneve
+            | PortType::VhostUser => return Drivers.open(request),
         };
         let (inner, handle) = Dummy::new(settings.n_rxq(), state.caps)?;
         state.handles.insert(name.to_owned(), handle);

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::Switch;
 use super::links::{Link, LinkEvent};
+use super::open::ETHERNET_MTU;
 use super::ports::{Device, LinkState};
 use crate::config::{Bridge, PortType};
 
@@ -51,6 +52,7 @@ impl Switch {
     /// Takes what poll threads report. To be called when the engine's event descriptor is readable.
     pub fn on_engine_events(&mut self) {
         self.handle_gone();
+        self.handle_links();
         self.take_handed();
     }
 
@@ -60,9 +62,38 @@ impl Switch {
                 Event::DeviceGone(no) => {
                     self.gone.insert(no);
                 }
+                Event::LinkChanged(_) => self.links_stale = true,
                 Event::PathWanted { remote, local } => self.path_wanted((remote, local)),
             }
         }
+    }
+
+    /// Follows the links that drivers know.
+    pub(super) fn handle_links(&mut self) {
+        if std::mem::take(&mut self.links_stale) && self.settle_devices() {
+            self.publish();
+        }
+    }
+
+    /// Takes over the state of devices whose driver knows their link, and the MTU that they shall have;
+    /// whether anything changed.
+    pub(super) fn settle_devices(&mut self) -> bool {
+        let mut changed = false;
+        for (name, state) in &mut self.ports {
+            let Device::Attached { link: LinkState::Device { mtu, up }, .. } = &mut state.device
+            else {
+                continue;
+            };
+            let before = (*mtu, *up);
+            let asked = self.config.port(name).and_then(|(_, port)| port.settings.mtu_request);
+            *mtu = asked.map_or(ETHERNET_MTU, |mtu| mtu.get());
+            *up = self.engine.netdev(state.no).is_some_and(|netdev| netdev.is_link_up());
+            if before.1 != *up {
+                info!("port {name}: link {}", if *up { "up" } else { "down" });
+            }
+            changed |= before != (*mtu, *up);
+        }
+        changed
     }
 
     pub(super) fn handle_gone(&mut self) {
@@ -186,11 +217,12 @@ impl Switch {
         }
     }
 
-    /// The smallest MTU of the ports of a bridge that are interfaces, internal ones aside.
+    /// The smallest MTU of the ports of a bridge that have one, internal ones aside.
     pub(super) fn smallest_mtu(&self, bridge: &Bridge) -> Option<u32> {
         let others = bridge.ports.iter().filter(|(_, port)| {
             let port_type = port.settings.port_type();
-            port_type.is_existing_interface() || port_type == PortType::Tap
+            port_type.is_existing_interface()
+                || matches!(port_type, PortType::Tap | PortType::VhostUser)
         });
         others.filter_map(|(name, _)| Some(self.ports.get(name)?.link()?.mtu())).min()
     }

@@ -141,6 +141,8 @@ pub struct Switch {
     bridge_numbers: Numbers,
     /// Ports whose device a poll thread found gone.
     gone: BTreeSet<PortNo>,
+    /// A driver said that a link may have changed.
+    links_stale: bool,
     /// Captures that run, and some that did.
     captures: Vec<capture::Running>,
     /// OpenFlow, of all bridges.
@@ -210,6 +212,7 @@ impl Switch {
             port_numbers: Numbers::new(usize::from(PortNo::MAX) + 1),
             bridge_numbers: Numbers::new(BridgeId::NONE.index()),
             gone: BTreeSet::new(),
+            links_stale: false,
             captures: Vec::new(),
             of,
             retry_s: 0,
@@ -335,6 +338,7 @@ impl Switch {
         self.report_flaps();
         self.handle_gone();
         self.tend_neighbours();
+        self.handle_links();
         self.tend_flows();
         if now_s >= self.sample_s {
             self.sample_s = now_s + SAMPLE_S;

@@ -219,7 +219,9 @@ impl Switch {
         let Some(state) = self.ports.get_mut(name) else { return false };
         match state.link() {
             Some(LinkState::Here(_)) => {}
-            Some(LinkState::Virtual { .. } | LinkState::Tunnel(_)) => return true,
+            Some(LinkState::Device { .. } | LinkState::Virtual { .. } | LinkState::Tunnel(_)) => {
+                return true;
+            }
             Some(LinkState::Away(_) | LinkState::Patch) | None => return false,
         }
         let Some(link) = state.interface_mut() else { return false };

@@ -9,11 +9,12 @@ use datapath::netdev::carrier::Carrier;
 use datapath::netdev::null::Null;
 use datapath::netdev::pcap::{Pcap, PcapConfig, Play};
 use datapath::netdev::tap::{AdminState, Lifetime, Tap, TapConfig};
+use datapath::netdev::vhost::{Mode, Vhost, VhostConfig};
 use datapath::netdev::{Netdev, NetdevError};
 use datapath::tunnel::TunnelKind;
 use packet::MacAddr;
 
-use crate::config::model::{DriverName, XdpModeName};
+use crate::config::model::{DriverName, VhostModeName, XdpModeName};
 use crate::config::{PortSettings, PortType};
 
 /// What a port needs.
@@ -46,6 +47,11 @@ pub struct Opened {
 pub enum LinkOf {
     /// The kernel's: it has an interface of the port's name.
     Kernel,
+    /// The driver's, which tells when it changes.
+    Device {
+        /// Its MTU, bytes.
+        mtu: u32,
+    },
     /// Nobody's: the device is always up.
     Virtual {
         /// Its MTU, bytes.
@@ -84,6 +90,8 @@ pub trait PortOpener {
 
 /// MTU of a device that takes whatever it is sent.
 const ANY_MTU: u32 = 65535;
+/// MTU of a device that has none of its own: that of Ethernet, bytes.
+pub(super) const ETHERNET_MTU: u32 = 1500;
 
 /// The drivers of the datapath.
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,6 +109,7 @@ impl PortOpener for Drivers {
             // As in Open vSwitch, the host sets up the interfaces that are its own.
             PortType::Internal => open_tap(request, AdminState::AsIs),
             PortType::Pcap => open_pcap(request),
+            PortType::VhostUser => open_vhost(request),
             PortType::Null => Ok(Opened {
                 netdev: Box::new(Null),
                 link: LinkOf::Virtual { mtu: ANY_MTU },
@@ -217,6 +226,21 @@ fn open_tap(request: &OpenRequest<'_>, admin_state: AdminState) -> Result<Opened
         ..TapConfig::new(request.name)
     };
     Ok(Opened { netdev: Box::new(Tap::open(&config)?), link: LinkOf::Kernel, reason: None })
+}
+
+fn open_vhost(request: &OpenRequest<'_>) -> Result<Opened, OpenError> {
+    let settings = request.settings;
+    let config = VhostConfig {
+        path: settings.path.as_ref().map(|path| path.path().to_owned()).unwrap_or_default(),
+        mode: match settings.vhost_mode.unwrap_or(VhostModeName::Client) {
+            VhostModeName::Client => Mode::Client,
+            VhostModeName::Server => Mode::Server,
+        },
+        n_pairs: settings.n_rxq(),
+    };
+    let netdev = Box::new(Vhost::open(&config)?);
+    let link = LinkOf::Device { mtu: request.mtu.unwrap_or(ETHERNET_MTU) };
+    Ok(Opened { netdev, link, reason: None })
 }
 
 fn open_pcap(request: &OpenRequest<'_>) -> Result<Opened, OpenError> {

@@ -10,7 +10,7 @@ use openflow::port::PortConfig;
 use packet::MacAddr;
 
 use super::links::Link;
-use super::open::{LinkOf, OpenError, OpenRequest};
+use super::open::{ETHERNET_MTU, LinkOf, OpenError, OpenRequest};
 use super::{Switch, SwitchError, TunnelLink};
 use crate::config::{PortSettings, PortType};
 
@@ -56,6 +56,13 @@ pub enum LinkState {
     Here(Link),
     /// An interface that works, but is in another network namespace; what was known last.
     Away(Option<Link>),
+    /// No interface: the driver knows.
+    Device {
+        /// MTU, bytes.
+        mtu: u32,
+        /// Whether frames can pass.
+        up: bool,
+    },
     /// No interface: always up.
     Virtual {
         /// MTU, bytes.
@@ -67,8 +74,6 @@ pub enum LinkState {
     Tunnel(Box<TunnelLink>),
 }
 
-/// MTU where the kernel could not be asked: that of Ethernet, bytes.
-const ETHERNET_MTU: u32 = 1500;
 /// MTU where there is no limit, bytes.
 const ANY_MTU: u32 = 65535;
 
@@ -79,7 +84,10 @@ impl LinkState {
         match self {
             LinkState::Here(link) => Some(link),
             LinkState::Away(link) => link.as_ref(),
-            LinkState::Virtual { .. } | LinkState::Patch | LinkState::Tunnel(_) => None,
+            LinkState::Device { .. }
+            | LinkState::Virtual { .. }
+            | LinkState::Patch
+            | LinkState::Tunnel(_) => None,
         }
     }
 
@@ -96,7 +104,7 @@ impl LinkState {
     #[must_use]
     pub fn mtu(&self) -> u32 {
         match self {
-            LinkState::Virtual { mtu } => *mtu,
+            LinkState::Device { mtu, .. } | LinkState::Virtual { mtu } => *mtu,
             LinkState::Patch | LinkState::Tunnel(_) => ANY_MTU,
             other => other.interface().map_or(ETHERNET_MTU, |link| link.mtu),
         }
@@ -118,6 +126,7 @@ impl LinkState {
             LinkState::Here(link) => link.admin_up,
             // Nobody can tell: the driver finds out.
             LinkState::Away(_)
+            | LinkState::Device { .. }
             | LinkState::Virtual { .. }
             | LinkState::Patch
             | LinkState::Tunnel(_) => true,
@@ -129,6 +138,7 @@ impl LinkState {
     pub fn is_up(&self) -> bool {
         match self {
             LinkState::Here(link) => link.admin_up && link.carrier,
+            LinkState::Device { up, .. } => *up,
             LinkState::Away(_) | LinkState::Virtual { .. } | LinkState::Patch => true,
             LinkState::Tunnel(tunnel) => tunnel.is_up(),
         }
@@ -208,6 +218,8 @@ pub(super) fn of_device(settings: &PortSettings) -> PortSettings {
         repeat: settings.repeat,
         rate: settings.rate,
         dst_port: settings.dst_port,
+        path: settings.path.clone(),
+        vhost_mode: settings.vhost_mode,
         ..PortSettings::default()
     }
 }
@@ -254,6 +266,7 @@ impl Switch {
         let opened = self.opener.open(&request)?;
         let link = match opened.link {
             LinkOf::Virtual { mtu } => LinkState::Virtual { mtu },
+            LinkOf::Device { mtu } => LinkState::Device { mtu, up: opened.netdev.is_link_up() },
             LinkOf::Kernel => match self.links.get(name).ok().flatten() {
                 Some(link) => LinkState::Here(link),
                 None => LinkState::Away(None),

@@ -10,6 +10,7 @@ use crate::config::{Bridge, MirrorSettings};
 impl Switch {
     /// Publishes the configuration and state as they are now.
     pub(super) fn publish(&mut self) {
+        self.settle_devices();
         let mut orphans = self.settle_patches();
         orphans.extend(self.settle_mirrors());
         self.settle_tunnels();
@@ -28,6 +29,7 @@ impl Switch {
     /// Publishes what poll threads see beside flows; when it returns, they act by it.
     pub(super) fn publish_snapshot(&mut self) {
         self.make_tunnels();
+        self.settle_shunned();
         let snapshot = self.snapshot();
         self.engine.publish(snapshot);
     }

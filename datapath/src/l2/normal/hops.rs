@@ -22,7 +22,8 @@
 //! # Invariants
 //! - The list is empty between received batches.
 //! - Hops are in the list in the order of their depth; frames from one patch port keep their order.
-//! - It never grows: there are no more batches in it than frames were let in.
+//! - It does not grow but for floods to very many tunnel ports: there are no more batches in it than
+//!   frames were let in.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -114,10 +115,12 @@ impl Hops {
     /// # Errors
     /// It has come too far, or too many have: the frame is given back.
     pub fn push(&mut self, from: PortNo, onward: &Onward, frame: Frame) -> Result<(), Frame> {
-        if self.depth >= MAX_HOPS || self.left == 0 {
+        // What a received batch sends to tunnels is bounded by the ports, as what it sends to devices.
+        let is_charged = self.depth > 0 || !matches!(onward, Onward::Tunnel(_));
+        if self.depth >= MAX_HOPS || (is_charged && self.left == 0) {
             return Err(frame);
         }
-        self.left -= 1;
+        self.left -= usize::from(is_charged);
         let depth = self.depth + 1;
         let newest = self.queue.iter_mut().rev().take(OPEN).take_while(|hop| hop.depth == depth);
         // The first found is the newest of its kind: an older one that has room would be out of turn.
@@ -223,6 +226,22 @@ mod tests {
             assert_eq!((n, hops.is_empty()), (u32::from(MAX_HOPS), true));
             assert!(hops.pop().is_none());
         }
+    }
+
+    #[test]
+    fn a_flood_to_many_tunnels_is_no_loop() {
+        let (mut hops, mut pool) = (Hops::default(), pool());
+        let mut send = |hops: &mut Hops, n: u16| {
+            let frame = pool.from_bytes(&[0]).unwrap();
+            hops.push(port(n), &Onward::Tunnel(None), frame).map_err(|frame| pool.put(frame))
+        };
+        let n = u16::try_from(MAX_CROSSINGS + 10).unwrap();
+        assert!((0..n).all(|n| send(&mut hops, n).is_ok()));
+        // What comes of the first is one hop deeper.
+        let first = hops.pop().unwrap();
+        assert!(matches!(first.onward, Onward::Tunnel(None)));
+        hops.left = 1;
+        assert!(send(&mut hops, 1).is_ok() && send(&mut hops, 1).is_err());
     }
 
     #[test]

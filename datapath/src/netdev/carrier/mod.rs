@@ -16,6 +16,10 @@
 //!   sockets, which would keep the very source port, know no such thing.
 //! - **GRE** has no ports: raw sockets, one datagram each.
 //!
+//! What arrives by an interface that is a port of the switch arrives twice, if packet sockets serve it:
+//! there, and by the host's stack. Where the datapath opens it, the sockets are told to drop it
+//! ([`Netdev::shun`]), by a filter in the kernel.
+//!
 //! The port is bound without `SO_REUSEADDR`: a second user of it would take the datagrams of the first
 //! without a word. It is told that the port is in use.
 //!
@@ -59,6 +63,8 @@ pub struct Carrier {
     kind: TunnelKind,
     port: u16,
     has_ipv6: bool,
+    /// The receiving sockets, once more, to tell them what not to receive.
+    receivers: Vec<OwnedFd>,
     rxqs: Vec<Box<dyn Rxq>>,
 }
 
@@ -87,12 +93,17 @@ impl Carrier {
             Err(error) => return Err(error),
         };
         let has_ipv6 = v6.is_some();
+        let again = |socket: &OwnedFd| socket.try_clone().map_err(os(&name, "dup"));
+        let receivers = [Some(&v4), v6.as_ref()];
+        let receivers: Result<Vec<OwnedFd>, NetdevError> =
+            receivers.into_iter().flatten().map(again).collect();
+        let receivers = receivers?;
         let rxq = |socket, family| -> Box<dyn Rxq> {
             Box::new(CarrierRxq::new(socket, family, (kind != TunnelKind::Gre).then_some(port)))
         };
         let rxqs = [Some((v4, Family::V4)), v6.map(|socket| (socket, Family::V6))];
         let rxqs = rxqs.into_iter().flatten().map(|(socket, family)| rxq(socket, family)).collect();
-        Ok(Carrier { name, kind, port, has_ipv6, rxqs })
+        Ok(Carrier { name, kind, port, has_ipv6, receivers, rxqs })
     }
 }
 
@@ -121,7 +132,7 @@ fn open_socket(name: &str, kind: TunnelKind, family: Family) -> Result<OwnedFd, 
         }
     };
     let socket = opened.map_err(|errno| os(name, "open a socket")(errno.into()))?;
-    if family == Family::V6 {
+    if family == Family::V6 && kind != TunnelKind::Gre {
         sys::set_option(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)
             .map_err(os(name, "IPV6_V6ONLY"))?;
     }
@@ -210,6 +221,13 @@ impl Netdev for Carrier {
         let v4 = self.open_senders(Family::V4)?;
         let v6 = if self.has_ipv6 { self.open_senders(Family::V6)? } else { Vec::new() };
         Ok(Box::new(CarrierTxq::new(v4, v6)))
+    }
+
+    fn shun(&self, interfaces: &[u32]) -> Result<(), NetdevError> {
+        self.receivers.iter().try_for_each(|socket| {
+            sys::receive_all_but(socket.as_fd(), interfaces)
+                .map_err(os(&self.name, "SO_ATTACH_FILTER"))
+        })
     }
 
     fn status(&self) -> Vec<(&'static str, String)> {

@@ -156,10 +156,34 @@ pub(super) fn set_option(
     set(fd, level, name, &value)
 }
 
+/// Most interfaces of a filter: two instructions for each, of 4096 that the kernel takes.
+const MAX_SHUNNED: usize = 2000;
+
+fn instruction(code: u32, (jt, jf): (u8, u8), k: u32) -> libc::sock_filter {
+    libc::sock_filter { code: u16::try_from(code).unwrap_or(0), jt, jf, k }
+}
+
 /// Drops whatever would reach the socket.
 pub(super) fn receive_nothing(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let code = u16::try_from(libc::BPF_RET | libc::BPF_K).unwrap_or(0);
-    let mut program = [libc::sock_filter { code, jt: 0, jf: 0, k: 0 }];
+    filter(fd, &mut [instruction(libc::BPF_RET | libc::BPF_K, (0, 0), 0)])
+}
+
+/// Drops what would reach the socket by one of these interfaces; those above [`MAX_SHUNNED`] are not
+/// looked at.
+pub(super) fn receive_all_but(fd: BorrowedFd<'_>, interfaces: &[u32]) -> io::Result<()> {
+    let index = (libc::SKF_AD_OFF + libc::SKF_AD_IFINDEX).cast_unsigned();
+    let (is, ret) = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, libc::BPF_RET | libc::BPF_K);
+    let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    let mut program = vec![instruction(load, (0, 0), index)];
+    for interface in interfaces.iter().take(MAX_SHUNNED) {
+        program.push(instruction(is, (0, 1), *interface));
+        program.push(instruction(ret, (0, 0), 0));
+    }
+    program.push(instruction(ret, (0, 0), u32::MAX));
+    filter(fd, &mut program)
+}
+
+fn filter(fd: BorrowedFd<'_>, program: &mut [libc::sock_filter]) -> io::Result<()> {
     let len = u16::try_from(program.len()).unwrap_or(0);
     let program = libc::sock_fprog { len, filter: program.as_mut_ptr() };
     // The program lives through the call, and the kernel copies it.

@@ -23,6 +23,8 @@ fn values_round_trip_through_text_and_json() {
     round_trips::<CpuList>("3,1-2", "3,1,2");
     round_trips::<RxqAffinity>("1:2,0:1", "0:1,1:2");
     round_trips::<FilePath>("/tmp/a,b.pcap", "/tmp/a,b.pcap");
+    let longest = format!("/{}", "x".repeat(106));
+    round_trips::<SocketPath>(&longest, &longest);
     round_trips::<Several<Protocol>>("OpenFlow13,OpenFlow10", "OpenFlow13,OpenFlow10");
     round_trips::<Several<Target>>("tcp:10.0.0.1:6653,ptcp:", "tcp:10.0.0.1:6653,ptcp:");
 }
@@ -46,6 +48,8 @@ fn a_refusal_says_what_is_wrong_and_what_is_allowed() {
     assert!(refused::<RxqAffinity>("0:1,0:2").starts_with("queue 0 stands twice"));
     assert!(refused::<DeviceMac>("01:00:00:00:00:01").starts_with("not an address of a device"));
     assert!(refused::<FilePath>("a.pcap").starts_with("not an absolute path"));
+    assert!(refused::<SocketPath>("vm.sock").starts_with("not an absolute path"));
+    assert!(refused::<SocketPath>(&format!("/{}", "x".repeat(107))).starts_with("108 bytes long"));
     assert!(refused::<Several<Protocol>>("OpenFlow13,").starts_with("\"\": no such protocol"));
 }
 

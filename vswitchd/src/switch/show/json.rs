@@ -45,6 +45,7 @@ fn port_json(switch: &Switch, port: &PortView<'_>) -> Json {
         Device::Attached { driver, .. } => (Some(*driver), None),
         Device::Absent { error } => (None, Some(error.clone())),
     };
+    let error = error.or_else(|| super::driver_error(switch, port));
     let facts = json!({
         "name": port.name,
         "ofport": port.config.ofport.map(OfPort::get),
@@ -72,8 +73,7 @@ fn merged(mut first: Json, second: Json) -> Json {
 }
 
 fn status(switch: &Switch, port: &PortView<'_>) -> Map<String, Json> {
-    let netdev = switch.engine().netdev(port.state.no);
-    let facts = netdev.map(|netdev| netdev.status()).unwrap_or_default();
+    let facts = super::driver_facts(switch, port);
     let choice = match &port.state.device {
         Device::Attached { reason, .. } => reason.clone(),
         Device::Absent { .. } => None,

@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 use super::super::ports::Device;
 use super::super::{BridgeView, PortView, Switch};
 use super::counts::Counts;
-use crate::config::model::{DriverName, FailMode};
+use crate::config::model::{DriverName, FailMode, VhostModeName};
 use crate::config::{OfPort, PortSettings, PortType, peer_of, tunnel_of};
 use crate::switch::{storm, tunnels, vlan};
 
@@ -58,7 +58,7 @@ fn print_bridge(out: &mut String, switch: &Switch, bridge: BridgeView<'_>) {
         line(out, 4, format_args!("{}", switch.flap_words(&flap)));
     }
     switch.mirrors_text(bridge).iter().for_each(|text| line(out, 4, format_args!("{text}")));
-    let rows: Vec<Row> = switch.ports_of(bridge.name).map(|port| Row::of(&port)).collect();
+    let rows: Vec<Row> = switch.ports_of(bridge.name).map(|port| Row::of(switch, &port)).collect();
     let width = |cell: fn(&Row) -> &str| rows.iter().map(|row| cell(row).chars().count()).max();
     let name = width(|row| &row.name).unwrap_or(0);
     let device = width(|row| &row.device).unwrap_or(0);
@@ -86,7 +86,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(port: &PortView<'_>) -> Row {
+    fn of(switch: &Switch, port: &PortView<'_>) -> Row {
         let port_type = port.config.settings.port_type();
         let device = match &port.state.device {
             Device::Attached { driver, .. } if *driver == port_type.word() => (*driver).to_owned(),
@@ -103,7 +103,7 @@ impl Row {
             device,
             link: if is_up { "up" } else { "down" },
             facts: facts(port),
-            below: below(port),
+            below: below(switch, port),
         }
     }
 }
@@ -138,14 +138,21 @@ fn facts(port: &PortView<'_>) -> String {
     {
         facts.push(format!("file {}", file.path().display().to_string().escape_debug()));
     }
+    if let Some(path) = &port.config.settings.path {
+        let mode = port.config.settings.vhost_mode.unwrap_or(VhostModeName::Client).word();
+        let path = path.path().display().to_string();
+        facts.push(format!("{mode} {}", path.escape_debug()));
+    }
     facts.join("  ")
 }
 
-fn below(port: &PortView<'_>) -> Vec<String> {
+fn below(switch: &Switch, port: &PortView<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Device::Absent { error } = &port.state.device {
-        lines.push(format!("error: {error}"));
-    }
+    let error = match &port.state.device {
+        Device::Absent { error } => Some(error.clone()),
+        Device::Attached { .. } => super::driver_error(switch, port),
+    };
+    lines.extend(error.map(|error| format!("error: {error}")));
     let link = port.state.link().and_then(|link| link.tunnel());
     lines.extend(link.and_then(tunnels::show::trouble).map(|error| format!("error: {error}")));
     let counts = Counts::of(&port.state.stats);

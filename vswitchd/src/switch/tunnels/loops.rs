@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datapath::PortNo;
-use datapath::tunnel::{Address, Path, TunnelConfig, Way};
+use datapath::tunnel::{Address, TunnelConfig, Way};
 use datapath::view::PortKind;
 
 use super::super::Switch;
+use super::resolve::{Egress, Resolved};
 use crate::config::{PortType, peer_of};
 
 /// What was found out of bridges while ports are settled.
@@ -32,17 +32,18 @@ impl Switch {
         &self,
         bridge: &str,
         config: &TunnelConfig,
-        path: &Path,
+        resolved: &Resolved,
         outlets: &mut Outlets,
     ) -> Option<String> {
-        match (path.way, config.remote, config.local) {
+        let entry = self.entry(resolved.egress.as_ref());
+        match (resolved.path.way, config.remote, config.local) {
             (Way::Host, Address::Is(remote), Address::Any | Address::Flow)
                 if self.is_own(remote) =>
             {
                 Some(format!("remote_ip {remote} is an address of this host"))
             }
-            (Way::Bridge(link), Address::Is(remote), _) => {
-                let (name, entry) = self.bridge_of(link.port)?;
+            (Way::Bridge(_) | Way::NoNeighbour, Address::Is(remote), _) => {
+                let (name, entry) = entry?;
                 let outlet = match outlets.0.get(name) {
                     Some(outlet) => outlet.clone(),
                     None => {
@@ -61,10 +62,12 @@ impl Switch {
         }
     }
 
-    /// Bridge and name of a port.
-    fn bridge_of(&self, no: PortNo) -> Option<(&str, &str)> {
-        let (name, _) = self.ports.iter().find(|(_, state)| state.no == no)?;
-        Some((self.config.port(name)?.0, name))
+    /// Bridge and name of the port by which outer packets enter a bridge, if they do.
+    fn entry<'a>(&'a self, egress: Option<&Egress>) -> Option<(&'a str, &'a str)> {
+        let (name, _) = self.ports.get_key_value(egress?.port.as_deref()?)?;
+        let (bridge, port) = self.config.port(name)?;
+        let is_hosts = matches!(port.settings.port_type(), PortType::Internal | PortType::Tap);
+        is_hosts.then_some((bridge, name))
     }
 
     /// Whether a bridge sends by something else than tunnels that lead back to it.
@@ -83,16 +86,11 @@ impl Switch {
                     let peer = peer_of(settings).and_then(|peer| self.config.port(peer));
                     peer.is_some_and(|(other, _)| self.has_outlet(other, seen))
                 }
-                (_, Some(tunnel)) => {
-                    let way = tunnel.tunnel.as_ref().and_then(|t| Some(t.path.as_ref()?.way));
-                    match way {
-                        Some(Way::Bridge(link)) => self
-                            .bridge_of(link.port)
-                            .is_some_and(|(other, _)| self.has_outlet(other, seen)),
-                        Some(Way::Host | Way::Port(_)) => true,
-                        Some(Way::NoRoute | Way::NoNeighbour) | None => false,
-                    }
-                }
+                (_, Some(tunnel)) => match (self.entry(tunnel.egress.as_ref()), &tunnel.egress) {
+                    (Some((other, _)), _) => self.has_outlet(other, seen),
+                    (None, Some(_)) => true,
+                    (None, None) => false,
+                },
                 _ => matches!(self.port_kind(&port), Some(PortKind::Device)),
             };
         }

@@ -22,6 +22,7 @@ mod loops;
 mod neighbours;
 mod resolve;
 pub mod show;
+mod shun;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -91,6 +92,8 @@ pub(super) struct CarrierState {
     pub no: PortNo,
     /// Its counters.
     pub stats: Arc<PortStats>,
+    /// Interfaces that it was told to receive nothing from.
+    pub shunned: Vec<u32>,
 }
 
 /// What the switch knows of tunnels beside its ports.
@@ -190,13 +193,13 @@ impl Switch {
             self.tunnels.addresses = addresses;
         }
         info!("{} opened", carrier::name_of(kind, port));
-        self.tunnels.carriers.insert((kind, port), CarrierState { no, stats });
+        self.tunnels.carriers.insert((kind, port), CarrierState { no, stats, shunned: Vec::new() });
         // Nobody has listened to the kernel until now.
         self.tunnels.is_stale = true;
         Ok(no)
     }
 
-    /// Closes carriers that no port refers to. The published snapshot must not name them.
+    /// Closes carriers that no port refers to, once no snapshot names them.
     pub(super) fn close_idle_carriers(&mut self) {
         if self.tunnels.carriers.is_empty() {
             return;
@@ -210,12 +213,17 @@ impl Switch {
             .filter(|(_, carrier)| !used.contains(&carrier.no))
             .map(|(key, _)| *key)
             .collect();
-        for key in idle {
-            if let Some(carrier) = self.tunnels.carriers.remove(&key) {
-                drop(self.engine.detach(carrier.no));
-                self.port_numbers.put(carrier.no.get());
-                info!("{} closed", carrier::name_of(key.0, key.1));
-            }
+        if idle.is_empty() {
+            return;
+        }
+        let remove =
+            |(kind, port)| Some(((kind, port), self.tunnels.carriers.remove(&(kind, port))?));
+        let closed: Vec<_> = idle.into_iter().filter_map(remove).collect();
+        self.publish_snapshot();
+        for ((kind, port), carrier) in closed {
+            drop(self.engine.detach(carrier.no));
+            self.port_numbers.put(carrier.no.get());
+            info!("{} closed", carrier::name_of(kind, port));
         }
         if self.tunnels.carriers.is_empty() {
             self.tunnels.resolved.clear();
@@ -257,17 +265,17 @@ impl Switch {
         outlets: &mut loops::Outlets,
     ) {
         let resolved = ends_of(&config).and_then(|ends| self.tunnels.resolved.get(&ends)).cloned();
-        let (mut path, mut egress, mut error) = match resolved {
-            Some(resolved) => (Some(resolved.path), resolved.egress, resolved.error),
-            None => (None, None, None),
+        let why = resolved
+            .as_ref()
+            .and_then(|resolved| self.leads_into_itself(bridge, &config, resolved, outlets));
+        let (path, egress, error) = match (resolved, why) {
+            (Some(Resolved { path, .. }), Some(why)) => {
+                let none = Path { way: Way::NoRoute, ..(*path).clone() };
+                (Some(Arc::new(none)), None, Some(why))
+            }
+            (Some(resolved), None) => (Some(resolved.path), resolved.egress, resolved.error),
+            (None, _) => (None, None, None),
         };
-        if let Some(known) = &path
-            && let Some(why) = self.leads_into_itself(bridge, &config, known, outlets)
-        {
-            path = Some(Arc::new(Path { way: Way::NoRoute, ..(**known).clone() }));
-            error = Some(why);
-            egress = None;
-        }
         let Some(state) = self.ports.get_mut(name) else { return };
         let Device::Attached { link: LinkState::Tunnel(link), .. } = &mut state.device else {
             return; // of another type until a moment ago

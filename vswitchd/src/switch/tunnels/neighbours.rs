@@ -37,7 +37,8 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    /// All ways are asked for anew: what they do not lead by is forgotten at the end.
+    /// All ways are asked for anew, and so are neighbours: news of them may have been lost. What no way
+    /// leads by is forgotten at the end.
     pub fn start(&mut self) {
         self.used.clear();
     }
@@ -48,10 +49,16 @@ impl Neighbours {
         self.known.retain(|place, _| used.contains(place));
     }
 
-    /// What is known of a neighbour; `ask` is called if nothing is yet.
-    pub fn watch(&mut self, place: Place, ask: impl FnOnce() -> Known) -> Known {
+    /// What is known of a neighbour. `ask` is called once after each start, with what was known before.
+    pub fn watch(&mut self, place: Place, ask: impl FnOnce(Option<Known>) -> Known) -> Known {
+        let before = self.known.get(&place).copied();
+        let known = match before {
+            Some(known) if !self.used.insert(place) => known,
+            _ => ask(before),
+        };
         self.used.insert(place);
-        *self.known.entry(place).or_insert_with(ask)
+        self.known.insert(place, known);
+        known
     }
 
     /// Takes news of the kernel; whether a way is another by it.
@@ -105,10 +112,12 @@ mod tests {
         let mut neighbours = Neighbours::default();
         assert!(!neighbours.hear(news(Some(MAC), false)));
         let unknown = Known { mac: None, is_stale: false, probed_s: 0 };
-        assert_eq!(neighbours.watch(place(), || unknown).mac, None);
+        assert_eq!(neighbours.watch(place(), |_| unknown).mac, None);
         assert!(neighbours.hear(news(Some(MAC), false)));
         assert!(!neighbours.hear(news(Some(MAC), true)));
-        assert_eq!(neighbours.watch(place(), || unknown).mac, Some(MAC));
+        assert_eq!(neighbours.watch(place(), |_| unknown).mac, Some(MAC));
+        neighbours.start();
+        assert_eq!(neighbours.watch(place(), |before| before.unwrap()).mac, Some(MAC));
         neighbours.start();
         neighbours.forget_others();
         assert_eq!(neighbours.iter().count(), 0);
@@ -117,7 +126,7 @@ mod tests {
     #[test]
     fn the_unknown_are_asked_for_and_the_silent_are_asked() {
         let mut neighbours = Neighbours::default();
-        neighbours.watch(place(), || Known { mac: None, is_stale: false, probed_s: 0 });
+        neighbours.watch(place(), |_| Known { mac: None, is_stale: false, probed_s: 0 });
         let mut due = |now_s| neighbours.due(now_s).len();
         assert_eq!((due(ASK_S - 1), due(ASK_S), due(ASK_S)), (0, 1, 0));
         neighbours.hear(news(Some(MAC), false));

@@ -206,16 +206,15 @@ impl Switch {
     fn neighbour(&mut self, index: u32, ip: IpAddr) -> Option<MacAddr> {
         let now_s = self.engine.clock().now_s();
         let routes = &mut self.tunnels.routes;
-        let known = self.tunnels.neighbours.watch((index, ip), || {
+        let known = self.tunnels.neighbours.watch((index, ip), |before| {
             let told = routes.neighbour(index, ip).ok().flatten();
-            if told.is_none_or(|told| told.mac.is_none()) {
+            let mac = told.and_then(|told| told.mac);
+            if mac.is_none() && before.is_none() {
+                // What is wrong shows in the state of the neighbour.
                 let _ = routes.probe(index, ip);
             }
-            Known {
-                mac: told.and_then(|told| told.mac),
-                is_stale: told.is_some_and(|told| told.is_stale),
-                probed_s: now_s,
-            }
+            let is_stale = told.is_some_and(|told| told.is_stale);
+            Known { mac, is_stale, probed_s: before.map_or(now_s, |before| before.probed_s) }
         });
         known.mac
     }
