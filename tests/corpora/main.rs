@@ -34,18 +34,19 @@ fn seeds_do_no_harm_whole_or_cut_short() {
 /// these is closed and opened again.
 fn is_opened(seed: &[u8]) -> bool {
     use datapath::frame::{FrameMemory, FramePool};
+    use datapath::tunnel::TunnelKind::{Geneve, Gre, Vxlan};
     use datapath::tunnel::open::{Opened, Source, open};
     use datapath::tunnel::{TunnelKey, Tunnels};
-    let mut pool = FramePool::new(FrameMemory::new(1, 1).unwrap());
+    let memory = FrameMemory::new(1, 1).unwrap_or_else(|e| panic!("{e}"));
+    let mut pool = FramePool::new(memory);
     let mut tunnels = Tunnels::default();
-    let no = datapath::PortNo::new(0).unwrap();
-    use datapath::tunnel::TunnelKind::{Geneve, Gre, Vxlan};
+    let Some(no) = datapath::PortNo::new(0) else { return false };
     for kind in [Vxlan, Gre, Geneve] {
         tunnels.add_port(&targets::from_anywhere(kind), no);
     }
     // Behind the Ethernet header, if there is one.
-    let packet = if seed[0] % 2 == 0 { &seed[1..] } else { &seed[15..] };
-    let mut frame = pool.from_bytes(packet).unwrap();
+    let packet = if seed[0].is_multiple_of(2) { &seed[1..] } else { &seed[15..] };
+    let Some(mut frame) = pool.from_bytes(packet) else { return false };
     open(&mut frame, Source::Carrier, &tunnels, &mut TunnelKey::new()) == Opened::By(no)
 }
 
