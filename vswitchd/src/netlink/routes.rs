@@ -279,7 +279,8 @@ mod tests {
         let mut routes = KernelRoutes::new().unwrap();
         let others: IpAddr = [192, 0, 2, 77].into();
         let route = routes.route([127, 0, 0, 1].into(), Some(others)).unwrap();
-        assert_eq!(route, Err(NoRoute::NotOurs));
+        // Kernels differ in what they say of it.
+        assert!(matches!(route, Err(NoRoute::NotOurs | NoRoute::Unreachable)), "{route:?}");
     }
 
     #[test]

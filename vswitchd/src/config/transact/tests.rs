@@ -119,7 +119,14 @@ fn get_prints_what_holds_and_set_and_clear_change_it() {
         ("clear port p1 tags", "port p1: unknown key tags (did you mean tag?)"),
         ("get port p1 tags", "port p1: unknown key tags (did you mean tag?)"),
         ("set switch name=x", "switch: unknown key name (allowed: poll-cpus, vlan-limit)"),
-        ("set port p1 ttl=3", "port p1: ttl is not supported by this version"),
+        (
+            "set port p1 ttl=3",
+            "port p1: ttl=3: does not fit type=tap (allowed: only with type=vxlan or gre or geneve)",
+        ),
+        (
+            "set bridge br0 stp_enable=true",
+            "bridge br0: stp_enable is not supported by this version",
+        ),
     ] {
         assert_eq!(refused(&config, line), error, "{line}");
     }
@@ -188,15 +195,12 @@ fn settings_that_contradict_each_other_are_refused() {
             "port p: mac=ff:ff:ff:ff:ff:ff: not an address of a device",
         ),
         ("rxq-affinity=0:1,1:1", "port p: rxq-affinity names queue 1, but n_rxq=1 (allowed: 0-0)"),
-        (
-            "type=geneve",
-            "port p: type=geneve: this port type is not supported by this version (allowed: system, afxdp, tap, internal, pcap, null, patch)",
-        ),
+        ("type=geneve", "port p: type=geneve needs remote_ip=ADDRESS or remote_ip=flow"),
         (
             "type=tap xdp-mode=native",
             "port p: xdp-mode=native: does not fit type=tap (allowed: only with type=system or afxdp)",
         ),
-        ("ttl=64", "port p: ttl is not supported by this version"),
+        ("ttl=64", "port p: ttl=64: does not fit type=system"),
         ("tag=", "port p: tag=\"\": not a VLAN (allowed: 0-4095)"),
     ] {
         let error = refused(&config, &format!("add-port br0 p {pairs}"));
@@ -252,7 +256,7 @@ fn pairs_of_patch_ports_are_made_at_once_or_end_by_end() {
         (
             "add-port br0 x type=patch peer=y mtu_request=100",
             "port x: mtu_request=100: does not fit type=patch \
-             (allowed: only with type=system or afxdp or tap or internal)",
+             (allowed: only with type=system or afxdp or tap or internal or vhost-user)",
         ),
     ] {
         assert_eq!(refused(&config, line), error, "{line}");

@@ -176,6 +176,7 @@ fn by_the_bridge_s_own_port_a_next_hop_is_asked_for() {
     assert_eq!(lab.way("t"), Way::NoNeighbour);
     assert_eq!(lab.host.state().n_probed, 1);
     let news = Neighbour { index, ip: [192, 0, 2, 1].into(), mac: Some(MAC), is_stale: false };
+    lab.host.state().mac = news.mac;
     lab.switch.on_route(RouteEvent::Neighbour(news));
     lab.tend();
     let phy = lab.switch.port("phy").unwrap();
@@ -186,6 +187,7 @@ fn by_the_bridge_s_own_port_a_next_hop_is_asked_for() {
     let terminator = snapshot.port(no).unwrap().terminator.clone().unwrap();
     assert_eq!((terminator.mac, terminator.addresses.clone()), (mac, vec![ip]));
     // It falls silent.
+    lab.host.state().mac = None;
     lab.switch.on_route(RouteEvent::Neighbour(Neighbour { mac: None, ..news }));
     lab.tend();
     assert_eq!(lab.way("t"), Way::NoNeighbour);
