@@ -5,7 +5,7 @@
 use switch_tests::daemon::{DEADLINE, Daemon};
 use switch_tests::lab::BRIDGE;
 use switch_tests::ledger::assert_conserved;
-use switch_tests::traffic::{tcp, udp, wait_reachable};
+use switch_tests::traffic::{ping, tcp, udp, wait_reachable};
 use switch_tests::{Lab, Netns, PortKind, wait_until};
 
 const MIB: u64 = 1024 * 1024;
@@ -79,7 +79,7 @@ fn a_device_that_vanishes_under_load_comes_back_and_others_go_on() {
         wait_reachable(&a, &c);
         lab.ns.ip(&["link", "del", &b.name]);
         lab.wait_link(&b.name, "down");
-        wait_reachable(&a, &c);
+        ping(&a, &c, 20, 56);
         flood.kill().expect("the flood can be ended");
         flood.wait().expect("a killed child ends");
         lab.wire(&b);

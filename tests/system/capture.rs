@@ -169,7 +169,8 @@ fn poll_threads_change_under_a_capture() {
         ping(&a, &b, 10, 56);
     }
     let frames = pcap_frames(&watch.interrupt().1);
-    assert_eq!(frames.len(), 60, "each request twice: received and sent");
+    // More, if ping sent some before the last answers came.
+    assert!(frames.len() >= 60, "{}: each request twice: received and sent", frames.len());
     assert_conserved(&lab.daemon);
 }
 
