@@ -20,7 +20,7 @@ use crate::process::wait_for;
 use crate::record::{Bar, Report, Steal};
 use crate::rig::{Plug, Rig, Source};
 use crate::stats::{Summary, cell};
-use crate::switch::{BRIDGE, Build, Daemon, HugePages, Ovs, OvsConfig, io_rate};
+use crate::switch::{BRIDGE, Daemon, HugePages, Ovs, io_rate};
 use crate::table::Table;
 use crate::traffic::{Direction, Pairs};
 
@@ -176,30 +176,9 @@ fn daemon(files: &[PathBuf; 2], n: u32, options: &Options) -> Result<Rate> {
 }
 
 fn ovs(files: &[PathBuf; 2], options: &Options) -> Result<Rate> {
-    let mask = format!("{:#x}", 1_u64 << options.cpu);
-    let main = if options.cpu == 0 { "0x2" } else { "0x1" };
     let entries = format!("other_config:mac-table-size={MAX_ENTRIES}");
-    let ovs = Ovs::start(&OvsConfig {
-        build: Build::Dpdk,
-        netns: None,
-        other_config: &[
-            ("dpdk-init", "true"),
-            ("dpdk-extra", "--no-pci"),
-            ("dpdk-lcore-mask", main),
-            ("dpdk-socket-mem", "1024"),
-            ("pmd-cpu-mask", &mask),
-            ("flow-limit", "1000000"),
-        ],
-        bridge: &[&entries],
-    })?;
-    for (port, file) in ["pf", "pr"].iter().zip(files) {
-        ovs.add_pcap(port, file)?;
-    }
-    std::thread::sleep(OVS_WARM_UP);
-    ovs.clear_received()?;
-    let start = Instant::now();
-    std::thread::sleep(options.measure);
-    let (n, took) = (ovs.received()?, start.elapsed());
+    let ovs = Ovs::start_dpdk(options.cpu, &[&entries])?;
+    let (n, took) = ovs.play(files, OVS_WARM_UP, options.measure)?;
     Ok(Rate { mpps: mpps(n, took), learned: Some(ovs.n_learned()?) })
 }
 

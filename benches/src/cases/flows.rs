@@ -28,7 +28,7 @@ use crate::packages::OVS_DPDK;
 use crate::process::{output, wait_for};
 use crate::record::{Bar, Report, Steal};
 use crate::stats::{Summary, cell};
-use crate::switch::{BRIDGE, Build, Daemon, HugePages, Ovs, OvsConfig};
+use crate::switch::{BRIDGE, Daemon, HugePages, Ovs};
 use crate::table::Table;
 use crate::traffic::{Direction, Explosion, Streams};
 
@@ -301,32 +301,12 @@ fn daemon(input: &Input, options: &Options) -> Result<Measured> {
 }
 
 fn ovs(input: &Input, options: &Options) -> Result<Measured> {
-    let mask = format!("{:#x}", 1_u64 << options.cpu);
-    let main = if options.cpu == 0 { "0x2" } else { "0x1" };
-    let ovs = Ovs::start(&OvsConfig {
-        build: Build::Dpdk,
-        netns: None,
-        other_config: &[
-            ("dpdk-init", "true"),
-            ("dpdk-extra", "--no-pci"),
-            ("dpdk-lcore-mask", main),
-            ("dpdk-socket-mem", "1024"),
-            ("pmd-cpu-mask", &mask),
-            ("flow-limit", "1000000"),
-        ],
-        bridge: &["fail_mode=secure"],
-    })?;
+    let ovs = Ovs::start_dpdk(options.cpu, &["fail_mode=secure"])?;
     let rules = input.rules.display().to_string();
     let add_flows = timed(ovs.ofctl_command("add-flows").arg(&rules), 0)?;
     let dump_flows = timed(&mut ovs.ofctl_command("dump-flows"), input.n_rules)?;
-    for (port, file) in ["pf", "pr"].iter().zip(&input.files) {
-        ovs.add_pcap(port, file)?;
-    }
-    std::thread::sleep(WARM_UP);
-    ovs.clear_received()?;
-    let start = Instant::now();
-    std::thread::sleep(options.measure);
-    Ok(Measured { mpps: mpps(ovs.received()?, start.elapsed()), add_flows, dump_flows })
+    let (n, took) = ovs.play(&input.files, WARM_UP, options.measure)?;
+    Ok(Measured { mpps: mpps(n, took), add_flows, dump_flows })
 }
 
 fn tabulate(report: &mut Report, samples: &[Sample]) {

@@ -1,9 +1,9 @@
 //! Open vSwitch, private to the run: its own database, sockets and logs in a directory of its own.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -84,6 +84,50 @@ impl Ovs {
         let bridge = ["add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev"];
         ovs.vsctl(&[&bridge, config.bridge].concat())?;
         Ok(ovs)
+    }
+
+    /// Starts the build with DPDK beside us, with one polling thread, on `cpu`; `bridge` as in
+    /// [`OvsConfig::bridge`].
+    ///
+    /// # Errors
+    /// As for [`Ovs::start`].
+    pub fn start_dpdk(cpu: usize, bridge: &[&str]) -> Result<Ovs> {
+        let mask = format!("{:#x}", 1_u64 << cpu);
+        let main = if cpu == 0 { "0x2" } else { "0x1" };
+        Ovs::start(&OvsConfig {
+            build: Build::Dpdk,
+            netns: None,
+            other_config: &[
+                ("dpdk-init", "true"),
+                ("dpdk-extra", "--no-pci"),
+                ("dpdk-lcore-mask", main),
+                ("dpdk-socket-mem", "1024"),
+                ("pmd-cpu-mask", &mask),
+                ("flow-limit", "1000000"),
+            ],
+            bridge,
+        })
+    }
+
+    /// Plays two capture files, each by a port of its own; after `warm_up`, counts for about `measure`
+    /// the frames received: how many, in how long.
+    ///
+    /// # Errors
+    /// As for [`Ovs::add_pcap`], or the daemon does not answer.
+    pub fn play(
+        &self,
+        files: &[PathBuf; 2],
+        warm_up: Duration,
+        measure: Duration,
+    ) -> Result<(u64, Duration)> {
+        for (port, file) in ["pf", "pr"].iter().zip(files) {
+            self.add_pcap(port, file)?;
+        }
+        std::thread::sleep(warm_up);
+        self.clear_received()?;
+        let start = Instant::now();
+        std::thread::sleep(measure);
+        Ok((self.received()?, start.elapsed()))
     }
 
     /// Runs `ovs-vsctl` and waits until the daemon has done what it says.
