@@ -7,12 +7,14 @@
 //! A frame that is cut short before the field of a term does not meet it.
 //!
 //! Most frames are not wanted, and forwarding waits while that is found out. So each term has a quick
-//! look at first ([`Head`]): a word or two at a fixed place in a frame that is long enough, which shows
-//! of nearly every frame without tags and IP options that it does *not* meet the term. Only what passes
-//! is read header by header ([`Seen`]), which alone says that a frame does.
+//! look at first ([`glance`]), which shows of nearly every frame without tags and IP options that it
+//! does *not* meet the term. Only what passes is read header by header ([`Seen`]), which alone says
+//! that a frame does.
 //!
 //! # References
 //! ovs-fields(7); the words of tcpdump's pcap-filter(7) for protocols.
+
+mod glance;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -25,6 +27,7 @@ use crate::layers::{IpLayers, L2};
 use crate::mac::MacAddr;
 use crate::tcp::{self, TcpHeader};
 use crate::vlan::{TAG_LEN, Vid, VlanTag};
+use glance::Glance;
 
 /// The terms, for people.
 pub const TERMS: &str = "arp, ip, ip6, icmp, icmp6, tcp, udp, sctp, mac=, dl_src=, dl_dst=, host=, \
@@ -101,6 +104,7 @@ enum Term {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
     terms: Vec<Term>,
+    glances: Vec<Glance>,
 }
 
 impl Filter {
@@ -120,7 +124,8 @@ impl Filter {
             }
             terms.push(term(text).map_err(fail)?);
         }
-        Ok(Filter { terms })
+        let glances = terms.iter().flat_map(Glance::of).collect();
+        Ok(Filter { terms, glances })
     }
 
     /// Whether every frame is let through.
@@ -139,8 +144,8 @@ impl Filter {
     /// Whether a quick look shows that a frame does not meet every term.
     #[inline]
     fn is_surely_missed(&self, frame: &[u8]) -> bool {
-        let head = frame.first_chunk().map(Head);
-        head.is_some_and(|head| self.terms.iter().any(|term| head.surely_misses(term)))
+        let head = frame.first_chunk();
+        head.is_some_and(|head| self.glances.iter().any(|glance| glance.misses(head)))
     }
 
     fn meets_all(&self, frame: &[u8]) -> bool {
@@ -263,60 +268,6 @@ fn flags(text: &str) -> Result<Term, Bad> {
         rest = &body[len..];
     }
     if set & clear != 0 { Err(bad) } else { Ok(Term::TcpFlags { set, clear }) }
-}
-
-/// The first bytes of a frame: up to the flags of TCP, where nothing stands between.
-struct Head<'a>(&'a [u8; HEAD_LEN]);
-
-/// Ethernet, IPv4 without options, and TCP up to its flags.
-const HEAD_LEN: usize = 48;
-const IPV4_AT: usize = 14;
-const PROTO_AT: usize = IPV4_AT + 9;
-const SRC_AT: usize = IPV4_AT + 12;
-const UPPER_AT: usize = IPV4_AT + 20;
-const FLAGS_AT: usize = UPPER_AT + 13;
-/// Version and header length of IPv4 without options.
-const PLAIN: u8 = 0x45;
-
-impl Head<'_> {
-    #[inline]
-    fn word(&self, at: usize) -> u32 {
-        u32::from_be_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
-    }
-
-    /// Whether the frame does not meet a term, for all that follows.
-    #[inline]
-    fn surely_misses(&self, term: &Term) -> bool {
-        let ethertype = EtherType(u16::from_be_bytes([self.0[12], self.0[13]]));
-        let is_tagged = ethertype.is_vlan();
-        let is_plain = ethertype == EtherType::IPV4 && self.0[IPV4_AT] == PLAIN;
-        match term {
-            Term::Mac(end, mac) => {
-                let (dst, src) = (&self.0[..6], &self.0[6..12]);
-                !end.any((src, dst), |address| address == mac.0)
-            }
-            Term::Untagged => is_tagged,
-            Term::Tagged => !is_tagged,
-            Term::Vlan(vid) => !is_tagged || (self.word(12) & 0xfff) as u16 != vid.get(),
-            Term::Type(wanted) => !is_tagged && ethertype != *wanted,
-            Term::Proto(proto) => ethertype == EtherType::IPV4 && self.0[PROTO_AT] != proto.0,
-            Term::Host(end, Network { address: IpAddr::V4(net), prefix_len }) => {
-                let hosts = (self.word(SRC_AT), self.word(SRC_AT + 4));
-                let is_in = |host: u32| (net.to_bits() ^ host).leading_zeros() >= *prefix_len;
-                ethertype == EtherType::IPV4 && !end.any(hosts, is_in)
-            }
-            Term::Host(..) => ethertype == EtherType::IPV4,
-            Term::Port(end, port) => {
-                let both = self.word(UPPER_AT);
-                let ports = ((both >> 16) as u16, (both & 0xffff) as u16);
-                is_plain && !end.any(ports, |seen| seen == *port)
-            }
-            Term::TcpFlags { set, clear } => {
-                let flags = self.0[FLAGS_AT];
-                is_plain && (flags & set != *set || flags & clear != 0)
-            }
-        }
-    }
 }
 
 /// What a frame shows to the terms; each reads no deeper than it must.

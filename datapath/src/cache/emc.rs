@@ -6,6 +6,10 @@
 //! that neither a collision of hashes nor a megaflow that has gone since can do harm, and removal need
 //! not look here. Not storing keys makes the cache small enough to stay in the processor's own.
 //!
+//! When more flows come by turns than it has room for, it costs a hash of the whole key, and finds
+//! nothing. So it is on trial: if of [`TRIAL`] look-ups it did not answer one in eight, it is left alone
+//! for as many times [`N_RESTS`].
+//!
 //! A key has two places. A new entry takes the one that was written less recently, by the parity of a
 //! clock that ticks once per insertion; so one burst of new keys cannot drive out everything.
 
@@ -15,6 +19,12 @@ use super::megaflow::FlowId;
 
 /// Entries; a power of two.
 const N_ENTRIES: usize = 8192;
+
+/// Look-ups after which it is asked whether the cache pays: enough to fill it, and to come again.
+const TRIAL: usize = 2 * N_ENTRIES;
+
+/// For how many trials a cache is left alone that did not pay.
+const N_RESTS: u32 = 7;
 
 #[derive(Clone, Copy, Default)]
 struct Entry {
@@ -47,13 +57,40 @@ pub struct Emc {
     entries: Box<[Entry]>,
     seed: u64,
     clock: usize,
+    /// Look-ups of this trial, and those that were answered.
+    asked: usize,
+    answered: usize,
+    /// Trials for which it is left alone.
+    n_rests: u32,
 }
 
 impl Emc {
     /// Nothing remembered.
     #[must_use]
     pub fn new(seed: u64) -> Emc {
-        Emc { entries: vec![Entry::default(); N_ENTRIES].into(), seed, clock: 0 }
+        let entries = vec![Entry::default(); N_ENTRIES].into();
+        Emc { entries, seed, clock: 0, asked: 0, answered: 0, n_rests: 0 }
+    }
+
+    /// Whether it is worth asking.
+    #[must_use]
+    #[inline]
+    pub const fn pays(&self) -> bool {
+        self.n_rests == 0
+    }
+
+    /// Counts look-ups, and those of them that the cache has answered: none while it is left alone.
+    #[inline]
+    pub const fn count(&mut self, asked: usize, answered: usize) {
+        self.asked += asked;
+        self.answered += answered;
+        if self.asked >= TRIAL {
+            self.n_rests = match self.n_rests {
+                0 if self.answered < self.asked / 8 => N_RESTS,
+                n => n.saturating_sub(1),
+            };
+            (self.asked, self.answered) = (0, 0);
+        }
     }
 
     /// The hash of a key.
@@ -111,6 +148,23 @@ mod tests {
         assert_eq!(emc.lookup(hash, |_| false), None);
         emc.insert(hash, FlowId(7));
         assert_eq!(emc.lookup(hash, |_| true), Some(FlowId(7)));
+    }
+
+    #[test]
+    fn it_rests_when_it_answers_nothing_and_is_tried_again() {
+        let mut emc = Emc::new(3);
+        for _ in 0..10 {
+            emc.count(TRIAL, TRIAL / 8);
+            assert!(emc.pays());
+        }
+        emc.count(TRIAL - 1, 0);
+        assert!(emc.pays());
+        emc.count(1, TRIAL / 8 - 1);
+        for _ in 0..N_RESTS {
+            assert!(!emc.pays());
+            emc.count(TRIAL, 0);
+        }
+        assert!(emc.pays());
     }
 
     #[test]

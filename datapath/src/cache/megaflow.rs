@@ -14,8 +14,13 @@ use crate::snapshot::Version;
 pub struct FlowId(pub(super) u32);
 
 impl FlowId {
-    pub(super) const fn index(self) -> usize {
+    pub(crate) const fn index(self) -> usize {
         self.0 as usize
+    }
+
+    #[cfg(test)]
+    pub(crate) fn from_index(index: usize) -> FlowId {
+        FlowId(u32::try_from(index).unwrap_or(u32::MAX))
     }
 }
 

@@ -14,7 +14,7 @@
 //! per mask ([`subtable`]), tried in the order of their use. The search is per ingress port, since
 //! the port is in every mask: a port pays for its own masks only.
 //! The [`Emc`] remembers where the search of the very same key ended, which pays when a port has many
-//! masks.
+//! masks, and packets of a flow come again before those of too many others.
 //!
 //! Actions are a type parameter: the cache neither reads nor runs them.
 //!
@@ -91,17 +91,7 @@ impl<A> FlowCache<A> {
     /// The megaflow of a packet. The key must have been read as deep as [`FlowCache::depth`].
     #[inline]
     pub fn lookup(&mut self, key: &FlowKey) -> Option<FlowId> {
-        if self.megaflows.n_masks(key.in_port()) < EMC_FROM {
-            return self.megaflows.lookup(key);
-        }
-        let hash = self.emc.hash(key);
-        if let Some(id) = self.emc.lookup(hash, |id| self.megaflows.matches(id, key)) {
-            self.emc_hits += 1;
-            return Some(id);
-        }
-        let id = self.megaflows.lookup(key)?;
-        self.emc.insert(hash, id);
-        Some(id)
+        self.megaflows.lookup(key)
     }
 
     /// The megaflows of packets that came by one port together. The keys must have been read as deep
@@ -111,19 +101,28 @@ impl<A> FlowCache<A> {
     /// megaflow, and for what is done. Here all packets wait for each of them together.
     pub fn lookup_all(&mut self, keys: &[FlowKey]) -> Found {
         let mut found = Found::new();
-        let Some(first) = keys.first() else { return found };
-        if self.megaflows.n_masks(first.in_port()) < EMC_FROM {
+        let Some(port) = keys.first().map(FlowKey::in_port) else { return found };
+        if self.megaflows.n_masks(port) < EMC_FROM {
             self.megaflows.lookup_all(keys, &mut found);
-            return found;
+        } else if self.emc.pays() {
+            self.lookup_remembered(keys, &mut found);
+        } else {
+            self.megaflows.lookup_all(keys, &mut found);
+            self.emc.count(found.len(), 0);
         }
-        let mut hashes: ArrayVec<_, MAX_BURST> = ArrayVec::new();
-        hashes.extend(keys.iter().take(MAX_BURST).map(|key| self.emc.hash(key)));
-        let guesses: ArrayVec<_, MAX_BURST> =
-            hashes.iter().map(|hash| self.emc.lookup(*hash, |_| true)).collect();
-        black_box(guesses.iter().flatten().fold(0, |w, id| w ^ self.megaflows.touch(*id)));
+        found
+    }
+
+    /// The same, with the exact-match cache.
+    fn lookup_remembered(&mut self, keys: &[FlowKey], found: &mut Found) {
+        let hashes: ArrayVec<_, MAX_BURST> =
+            keys.iter().take(MAX_BURST).map(|key| self.emc.hash(key)).collect();
+        let guesses = hashes.iter().filter_map(|hash| self.emc.lookup(*hash, |_| true));
+        black_box(guesses.fold(0, |warm, id| warm ^ self.megaflows.touch(id)));
+        let mut n_known = 0;
         for (key, hash) in keys.iter().zip(hashes) {
             let known = self.emc.lookup(hash, |id| self.megaflows.matches(id, key));
-            self.emc_hits += u64::from(known.is_some());
+            n_known += usize::from(known.is_some());
             let id = known.or_else(|| {
                 let id = self.megaflows.lookup(key)?;
                 self.emc.insert(hash, id);
@@ -131,7 +130,8 @@ impl<A> FlowCache<A> {
             });
             found.push(id);
         }
-        found
+        self.emc_hits += n_known as u64;
+        self.emc.count(keys.len(), n_known);
     }
 
     /// Look-ups that the exact-match cache has answered.

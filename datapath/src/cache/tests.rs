@@ -67,6 +67,7 @@ proptest! {
         let mut cache: FlowCache<usize> = FlowCache::new(LIMITS, 9);
         let mut claims: Vec<(u32, FlowMatch)> = Vec::new();
         let mut alive: Vec<(FlowId, FlowMatch, usize)> = Vec::new();
+        let mut looked: Vec<FlowKey> = Vec::new();
         for step in steps {
             match step {
                 Step::Insert(claimed) => {
@@ -82,16 +83,24 @@ proptest! {
                     alive.push((installed.id(), is, number));
                 }
                 Step::Look(key) => {
-                    let expected: HashSet<usize> = alive.iter()
-                        .filter(|(_, is, _)| is.matches(&key))
-                        .map(|(.., number)| *number)
-                        .collect();
-                    let found = cache.lookup(&key).map(|id| cache.megaflows.get(id).unwrap().actions);
-                    prop_assert_eq!(found.is_some(), !expected.is_empty());
-                    if let Some(number) = found {
-                        prop_assert!(expected.contains(&number));
-                        let (port, of) = &claims[number];
-                        prop_assert!(*port == key.in_port() && of.matches(&key));
+                    let port = key.in_port();
+                    looked.push(*key);
+                    let batch: Vec<FlowKey> =
+                        looked.iter().rev().filter(|key| key.in_port() == port).take(7).cloned().collect();
+                    let found = cache.lookup_all(&batch);
+                    prop_assert_eq!(found.len(), batch.len());
+                    let alone = cache.lookup(&batch[0]);
+                    for (key, id) in batch.iter().zip(found).chain([(&batch[0], alone)]) {
+                        let expected: HashSet<usize> = alive.iter()
+                            .filter(|(_, is, _)| is.matches(key))
+                            .map(|(.., number)| *number)
+                            .collect();
+                        prop_assert_eq!(id.is_some(), !expected.is_empty());
+                        if let Some(number) = id.map(|id| cache.megaflows.get(id).unwrap().actions) {
+                            prop_assert!(expected.contains(&number));
+                            let (port, of) = &claims[number];
+                            prop_assert!(*port == key.in_port() && of.matches(key));
+                        }
                     }
                 }
                 Step::Remove(n) if !alive.is_empty() => {

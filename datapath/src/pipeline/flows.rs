@@ -9,7 +9,7 @@
 //!
 //! # Design
 //! 1. All frames are read, as deep as the masks that are installed look, and no deeper.
-//! 2. Their flows are looked up. A frame whose key is that of the one before has its flow.
+//! 2. Their flows are looked up, together.
 //! 3. A frame without a flow is read in full and looked up again, since the one before it may have
 //!    brought its flow; then it goes up ([`miss`](super::miss)). So does one whose flow is stale.
 //! 4. The frames of each flow are counted together and its actions run, flow by flow.
@@ -37,6 +37,7 @@ use packet::flow::place;
 use packet::tunnel::TunnelKey;
 use packet::{FlowKey, FlowMask};
 
+use super::groups::Groups;
 use crate::action::{Action, Actions, Executor, Later, RecircId, UserspaceQueue};
 use crate::batch::{Batch, MAX_BURST};
 pub(super) use crate::cache::Found;
@@ -322,7 +323,7 @@ impl Flows {
         &self.keys[n]
     }
 
-    /// Runs the actions of each flow for its frames, in the order of the flows' first. All have one.
+    /// Runs the actions of each flow for its frames, in the order of the flows' first ([`Groups`]).
     #[inline]
     fn run_all(
         &mut self,
@@ -331,38 +332,47 @@ impl Flows {
         (batch, found): (&mut Batch, &Found),
         out: &mut impl Output,
     ) {
-        let counters = in_port.stats.of(stage.thread);
+        let groups = Groups::of(found);
+        if let Some(all) = groups.only() {
+            let flags =
+                self.keys[..batch.len()].iter().fold(0, |flags, key| flags | tcp_flags(key));
+            return self.run(stage, in_port, (all.id, flags, batch), out);
+        }
         let mut frames: ArrayVec<Option<Frame>, MAX_BURST> = batch.drain(..).map(Some).collect();
-        for first in 0..frames.len() {
-            let id = found.get(first).copied().flatten();
-            let Some(frame) = frames[first].take() else { continue };
-            let mut flags = tcp_flags(&self.keys[first]);
-            let mut n_bytes = frame.len() as u64;
-            let mut group = Batch::new();
-            group.push(frame);
-            for (n, other) in found.iter().enumerate().skip(first + 1) {
-                if *other == id
-                    && let Some(frame) = frames.get_mut(n).and_then(Option::take)
-                {
+        for group in groups.iter() {
+            let (mut flags, mut members) = (0, Batch::new());
+            for n in groups.places(group) {
+                if let Some(frame) = frames.get_mut(n).and_then(Option::take) {
                     flags |= tcp_flags(&self.keys[n]);
-                    n_bytes += frame.len() as u64;
-                    group.push(frame);
+                    members.push(frame);
                 }
             }
-            let flow = id.and_then(|id| self.cache.megaflows.get_mut(id));
-            let Some(flow) = flow else {
-                // Every frame has a flow by now; one without is lost for a reason all the same.
-                lose(stage, counters, &mut group);
-                continue;
-            };
-            flow.stats.add(group.len() as u64, n_bytes, flags, stage.now_ns);
-            if let Some(counts) = &flow.actions.counts {
-                counts.add(group.len() as u64, n_bytes, flags, stage.now_ns);
-            }
-            let later = &mut self.later;
-            let mut executor = Executor { stage, in_port, counters, later, out };
-            executor.run(&mut group, &flow.actions.actions);
+            self.run(stage, in_port, (group.id, flags, &mut members), out);
         }
+    }
+
+    /// Counts frames of a flow, whose TCP flags are told, and runs its actions for them.
+    #[inline]
+    fn run(
+        &mut self,
+        stage: &mut Stage<'_>,
+        in_port: &Port,
+        (id, flags, group): (Option<FlowId>, u16, &mut Batch),
+        out: &mut impl Output,
+    ) {
+        let counters = in_port.stats.of(stage.thread);
+        let Some(flow) = id.and_then(|id| self.cache.megaflows.get_mut(id)) else {
+            // Every frame has a flow by now; one without is lost for a reason all the same.
+            return lose(stage, counters, group);
+        };
+        let n_bytes = group.iter().map(|frame| frame.len() as u64).sum();
+        flow.stats.add(group.len() as u64, n_bytes, flags, stage.now_ns);
+        if let Some(counts) = &flow.actions.counts {
+            counts.add(group.len() as u64, n_bytes, flags, stage.now_ns);
+        }
+        let later = &mut self.later;
+        let mut executor = Executor { stage, in_port, counters, later, out };
+        executor.run(group, &flow.actions.actions);
     }
 }
 

@@ -14,6 +14,7 @@
 //! two were devices.
 
 pub mod flows;
+mod groups;
 mod leave;
 mod miss;
 mod sweep;

@@ -10,6 +10,9 @@
 //! # References
 //! ovs-fields(7) for names, widths, masks, prerequisites; OpenFlow 1.5.1 §7.2.3 for OXM.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::place::{Place, ones};
 use super::table;
 
@@ -100,6 +103,13 @@ impl OxmClass {
         OxmClass { class: Self::EXPERIMENTER, experimenter: Some(id) }
     }
 }
+
+/// Fields by their numbers on the wire: each flow of a table that is sent asks for some.
+static BY_CODE: LazyLock<HashMap<(OxmClass, u8), FieldId>> = LazyLock::new(|| {
+    let codes = |info: &'static FieldInfo| info.codes.iter().map(|code| (code, info.id));
+    let all = table::FIELDS.iter().flat_map(codes);
+    all.map(|(code, id)| ((code.class, code.number), id)).collect()
+});
 
 /// One number of a field on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -206,8 +216,7 @@ impl FieldId {
     /// The field of a number on the wire.
     #[must_use]
     pub fn by_code(class: OxmClass, number: u8) -> Option<FieldId> {
-        let numbered = |code: &OxmCode| code.class == class && code.number == number;
-        table::FIELDS.iter().find(|info| info.codes.iter().any(numbered)).map(|info| info.id)
+        BY_CODE.get(&(class, number)).copied()
     }
 
     /// `reg0` to `reg15`.

@@ -1,7 +1,6 @@
 //! One connection: bytes in and out, in turns.
 //!
 //! # Design
-//! A [`Peer`] whose bytes are messages for a [`Session`]. Packets for the controller wait in a queue of
 //! A [`Peer`] whose bytes are messages for a [`Session`]. Packets for the controller wait in a queue
 //! of their own and follow when nothing else does, so that a flood of them delays no reply; when the
 //! queue is full, packets are lost and counted. A peer that was silent for its interval is asked
@@ -23,7 +22,8 @@ const N_MESSAGES_PER_TURN: usize = 512;
 /// Packets that wait for a connection, as in Open vSwitch; more are lost.
 pub const MAX_PACKETS: usize = 100;
 
-/// With so many bytes unread a connection is closed: what it misses cannot be made up, bytes.
+/// With so many bytes unread, but for the longest answer that it asked for, a connection is closed:
+/// what it misses cannot be made up, bytes.
 pub const MAX_UNREAD_LEN: usize = 4 * MAX_OUTPUT_LEN;
 
 /// With so many bytes unread its flow monitors pause, as in Open vSwitch, bytes.
@@ -68,6 +68,8 @@ pub struct Conn {
     inbox: Inbox,
     session: Session,
     packets: VecDeque<Vec<u8>>,
+    /// The longest answer among what waits, bytes.
+    longest: usize,
     n_lost: u64,
     is_connected: bool,
     heard_at: Instant,
@@ -97,6 +99,7 @@ impl Conn {
             inbox: Inbox::default(),
             session,
             packets: VecDeque::new(),
+            longest: 0,
             n_lost: 0,
             is_connected: false,
             heard_at: now,
@@ -133,7 +136,7 @@ impl Conn {
     /// Whether it has to be closed because time has passed, or too much waits for it.
     #[must_use]
     pub fn is_stalled(&self, now: Instant) -> bool {
-        self.peer.is_stalled(now) || self.peer.n_waiting() > MAX_UNREAD_LEN
+        self.peer.is_stalled(now) || self.peer.n_waiting() > MAX_UNREAD_LEN + self.longest
     }
 
     /// Why it ends.
@@ -161,6 +164,12 @@ impl Conn {
             copies.extend_from_slice(bytes);
         }
         self.peer.push(bytes, now);
+    }
+
+    fn answer(&mut self, bytes: &[u8], now: Instant) {
+        let longest = if self.peer.n_waiting() == 0 { 0 } else { self.longest };
+        self.longest = longest.max(bytes.len());
+        self.push(bytes, now);
     }
 
     /// Sends what the peer wants to know of what happened.
@@ -278,6 +287,10 @@ impl Conn {
                 return self.peer.linger(now).map(Step::from);
             }
             if self.peer.n_waiting() > MAX_OUTPUT_LEN {
+                // Only a socket that was full tells when there is room again.
+                self.try_flush(now)?;
+            }
+            if self.peer.n_waiting() > MAX_OUTPUT_LEN {
                 return Ok(Step::Wait);
             }
             match self.inbox.next_message() {
@@ -286,7 +299,7 @@ impl Conn {
                         copies.extend_from_slice(message);
                     }
                     match served(&mut self.session, message, turn) {
-                        Answer::Now(bytes) => self.push(&bytes, now),
+                        Answer::Now(bytes) => self.answer(&bytes, now),
                         Answer::Settled(bytes) => return Ok(Step::Settle(bytes)),
                         Answer::Last(bytes) => {
                             self.push(&bytes, now);

@@ -18,8 +18,9 @@ use super::txq::AfXdpTxq;
 use crate::frame::{FrameMemory, FramePool, SizeClass};
 use crate::netdev::{Netdev, NetdevError, Rxq, Txq, afpacket, check_ifname};
 
-/// Most frames that a queue has lent for receiving: half of its ring.
-const MAX_LEVEL: usize = 1024;
+/// Most frames that a queue has lent for receiving: nearly its ring, which is what may come while the
+/// poll thread does not run. TCP answers each loss with a slower sender.
+const MAX_LEVEL: usize = 2048 - 64;
 /// Fewest, below which bursts would be lost.
 const MIN_LEVEL: usize = 64;
 /// A queue takes no more than this share of what is free.

@@ -12,6 +12,7 @@ use openflow::{Codec, Message, OfpError, Version};
 
 use super::*;
 use crate::config::value::Value as _;
+use crate::ofconn::conn::MAX_UNREAD_LEN;
 use crate::ofconn::controller::MAX_BACKOFF;
 use crate::ofconn::session::tests::{Fake, port_status};
 use crate::stream::MAX_OUTPUT_LEN;
@@ -250,6 +251,24 @@ fn a_peer_that_never_reads_is_held_and_others_are_served() {
     assert_eq!(bed.ask(&mut other, &echo(1)), Some(Message::EchoReply(vec![1])));
     bed.second(crate::stream::STALL_TIMEOUT * 2);
     assert!(bed.conns.n_clients() <= 1, "the deaf one is closed");
+}
+
+#[test]
+fn an_answer_longer_than_all_that_may_wait_arrives_whole() {
+    let mut bed = Bed::new();
+    let mut peer = bed.connect(Version::V13);
+    let part = vec![7; 60_000];
+    let n = MAX_UNREAD_LEN / part.len() + 10;
+    bed.fake.replies = vec![Message::EchoReply(part); n];
+    peer.send(1, &Message::FeaturesRequest);
+    peer.send(2, &Message::EchoRequest(vec![1]));
+    bed.until("asked", |bed| !bed.fake.asked.is_empty());
+    bed.second(Duration::from_secs(1));
+    for at in 0..n {
+        let part = bed.next(&mut peer);
+        assert!(matches!(part, Some(Message::EchoReply(bytes)) if bytes.len() == 60_000), "{at}");
+    }
+    assert_eq!(bed.next(&mut peer), Some(Message::EchoReply(vec![1])));
 }
 
 #[test]

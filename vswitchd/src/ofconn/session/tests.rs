@@ -20,6 +20,8 @@ pub struct Fake {
     pub fail_open: FailOpen,
     pub miss: Miss,
     pub status: OfStatus,
+    /// What a message is answered with.
+    pub replies: Vec<Message>,
     bundles: Vec<Vec<(u32, Message)>>,
     refuse: Option<(usize, OfpError)>,
     n_barriers: usize,
@@ -32,7 +34,7 @@ impl Bridges for Fake {
             self.notices.push(port_status());
         }
         self.asked.push(message);
-        self.refuse.map_or(Ok(Vec::new()), |(_, error)| Err(error))
+        self.refuse.map_or(Ok(std::mem::take(&mut self.replies)), |(_, error)| Err(error))
     }
 
     fn openflow_bundle(
