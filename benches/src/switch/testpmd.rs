@@ -50,8 +50,9 @@ pub fn guest_rate(sockets: [&Path; 2], circle: Circle, cpu: usize, limit: Durati
     command.args(["-l", &format!("{main},{cpu}"), "--main-lcore", &main.to_string()]);
     command.args(["--no-pci", "--in-memory", "--single-file-segments", "--socket-mem", "256"]);
     for (no, path) in sockets.iter().enumerate() {
-        // The addresses that testpmd sends to: each switch learns them, and floods nothing.
-        let mac = format!("mac=02:00:00:00:00:0{no}");
+        // testpmd sends by card 0 to :00 and by card 1 to :01. So each has the address that the other
+        // sends to: the switch learns them, and floods nothing.
+        let mac = format!("mac=02:00:00:00:00:0{}", 1 - no);
         command.arg(format!("--vdev=net_virtio_user{no},path={},server=1,{mac}", path.display()));
     }
     command.args(["--", "--nb-cores=1", "--forward-mode=io", "--tx-first", "--stats-period", "1"]);
@@ -80,6 +81,9 @@ fn rate_of(command: &mut Command, limit: Duration) -> Result<f64> {
         bail!("dpdk-testpmd reports no rate");
     }
     let sum: f64 = rates[2..seconds * 2].iter().sum();
+    if sum == 0.0 {
+        bail!("dpdk-testpmd receives nothing");
+    }
     Ok(sum / (seconds - 1) as f64)
 }
 
