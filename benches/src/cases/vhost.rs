@@ -158,7 +158,7 @@ fn tabulate(report: &mut Report, samples: &[Sample], peers: &[Peer]) {
                 (2 * circle.n_frames).to_string(),
                 peer.to_string(),
                 cell(Summary::of_rounds(&mine)),
-                cell(ratio.clone()),
+                cell(ratio),
                 format!("{steal:.1}"),
             ]);
             if let Some(ratio) = ratio.filter(|_| peer == Peer::OvsDpdk) {
