@@ -357,8 +357,9 @@ impl FrontEnd {
         goes_on
     }
 
-    /// Receives and sends a little; what is taken is in the batch or counted as dropped.
-    fn move_frames(&mut self, pool: &mut FramePool) {
+    /// Receives and sends a little; what is taken is in the batch or counted as dropped. How many frames
+    /// the guest sent.
+    fn move_frames(&mut self, pool: &mut FramePool) -> u64 {
         let counters = PortCounters::default();
         let (mut n_received, mut n_sent) = (0, 0);
         for rxq in &mut self.queues.rxqs {
@@ -378,6 +379,7 @@ impl FrontEnd {
         };
         assert_eq!(counters.rx_packets.get(), n_received + lost(PortCounters::rx_drops));
         assert_eq!(n_sent, counters.tx_packets.get() + lost(PortCounters::tx_drops));
+        n_received
     }
 
     /// A whole set-up; the rings lie at the beginning of the memory, as the fuzzer fills it.
@@ -416,7 +418,13 @@ fn with_frames(run: impl FnOnce(&mut FramePool)) {
 
 /// The input is messages of a front end: a request, a byte that says which descriptors go along, the
 /// length of a body, and the body. Between them frames pass.
-pub fn vhost_messages(mut input: &[u8]) {
+pub fn vhost_messages(input: &[u8]) {
+    let _ = has_ring_running(input);
+}
+
+/// The same; whether a ring ran.
+pub fn has_ring_running(mut input: &[u8]) -> bool {
+    let mut has_run = false;
     with_frames(|pool| {
         let mut front_end = FrontEnd::new();
         let (memory, event) = (dup(&front_end.memory), dup(&front_end.event));
@@ -429,14 +437,22 @@ pub fn vhost_messages(mut input: &[u8]) {
                 return;
             }
             front_end.move_frames(pool);
+            has_run |= front_end.connection.has_run();
         }
     });
+    has_run
 }
 
 /// The input is the features that a guest takes, of those that are offered, and an image of its
 /// memory, which begins with its two rings.
 pub fn vhost_ring(input: &[u8]) {
-    let Some((features, image)) = input.split_first_chunk() else { return };
+    let _ = n_frames_of_ring(input);
+}
+
+/// The same; how many frames were found in the image.
+pub fn n_frames_of_ring(input: &[u8]) -> u64 {
+    let Some((features, image)) = input.split_first_chunk() else { return 0 };
+    let mut n_frames = 0;
     let offered = u64::from_le_bytes(*features) & 0x01c0_0001_3861_bb8b;
     with_frames(|pool| {
         let mut front_end = FrontEnd::new();
@@ -447,7 +463,8 @@ pub fn vhost_ring(input: &[u8]) {
             panic!("a set-up that is in order is refused: {offered:#x}");
         }
         for _ in 0..3 {
-            front_end.move_frames(pool);
+            n_frames += front_end.move_frames(pool);
         }
     });
+    n_frames
 }

@@ -128,6 +128,7 @@ A port that cannot be set up is refused with the reason, and nothing is kept. Ke
   xdp-mode=best-effort|native-with-zerocopy|native|generic
   rx-csum-recover=BOOL          whether AF_XDP looks for unfinished checksums
   persist=BOOL                  whether a TAP outlives the switch
+  user=NAME|UID, group=NAME|GID who may open a TAP without rights
   ofport_request=N              OpenFlow port number, 1-65279
   vlan_mode=access|trunk|native-tagged|native-untagged|dot1q-tunnel
   tag=VID, trunks=VID,VID-VID   0-4095; no trunks: all VLANs

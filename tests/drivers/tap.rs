@@ -104,6 +104,30 @@ fn a_persistent_device_is_attached_to_again() {
 }
 
 #[test]
+fn the_owner_of_a_device_may_open_it_without_rights() {
+    let ns = netns();
+    let config = TapConfig {
+        user: Some(65534),
+        group: Some(65533),
+        lifetime: Lifetime::Persistent,
+        ..TapConfig::new("t0")
+    };
+    drop(open(&ns, &config).unwrap());
+    let fact = |name: &str| ns.must(&["cat", &format!("/sys/class/net/t0/{name}")]);
+    assert_eq!((fact("owner").trim(), fact("group").trim()), ("65534", "65533"));
+    // Attaches, and lets go of it for good.
+    let can_open = |user: &str, group: &str| {
+        let as_user = ["setpriv", "--reuid", user, "--regid", group, "--clear-groups"];
+        let open = ["ip", "tuntap", "del", "dev", "t0", "mode", "tap"];
+        ns.run(&[&as_user[..], &open].concat()).code == 0
+    };
+    assert!(!can_open("65532", "65533") && !can_open("65534", "65532"));
+    assert!(ns.has_link("t0"));
+    assert!(can_open("65534", "65533"));
+    assert!(!ns.has_link("t0"));
+}
+
+#[test]
 fn down_and_up_again_is_no_loss_of_the_device() {
     let ns = netns();
     let memory = Memory::new();

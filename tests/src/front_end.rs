@@ -13,7 +13,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::io::{pread, pwrite};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -58,6 +58,8 @@ pub mod request {
 
 /// `VHOST_USER_F_PROTOCOL_FEATURES`.
 pub const PROTOCOL: u64 = 1 << 30;
+/// `VIRTIO_F_EVENT_IDX`: a guest that leaves it is notified of every batch.
+pub const EVENT_IDX: u64 = 1 << 29;
 /// Protocol features that a front end takes here: MQ, REPLY_ACK, CONFIGURE_MEM_SLOTS.
 const PROTOCOL_TAKEN: u64 = 1 | 1 << 3 | 1 << 15;
 
@@ -324,6 +326,22 @@ impl FrontEnd {
     /// Notifies the switch.
     pub fn kick(&self, index: usize) {
         let _ = rustix::io::write(&self.rings[index].kick, &1u64.to_ne_bytes());
+    }
+
+    /// Waits until the switch notifies the guest of a ring, or the time is over; whether it did.
+    ///
+    /// # Panics
+    /// If the system does not let it wait.
+    #[must_use]
+    pub fn is_told(&self, index: usize, limit: Duration) -> bool {
+        let call = &self.rings[index].call;
+        let limit = Timespec {
+            tv_sec: i64::try_from(limit.as_secs()).expect("seconds"),
+            tv_nsec: limit.subsec_nanos().into(),
+        };
+        let mut fds = [PollFd::new(call, PollFlags::IN)];
+        poll(&mut fds, Some(&limit)).expect("poll");
+        rustix::io::read(call, &mut [0; 8]).is_ok()
     }
 
     /// How many buffers of a ring the switch has given back.

@@ -36,6 +36,9 @@ const MODULES: &[&str] = &[
     "net/8021q/8021q",
 ];
 
+/// Modules that a test loads itself: `insmod /modules/NAME.ko`.
+const MORE_MODULES: &[&str] = &["net/core/pktgen"];
+
 const INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp /etc /sbin
 /bin/busybox --install -s /bin
@@ -121,7 +124,7 @@ fn make_archive(root: &Path, modules: &Path, archive: &Path) {
     program("init", INIT);
     program("lease", LEASE);
     let mut order = String::new();
-    for module in MODULES {
+    for module in MODULES.iter().chain(MORE_MODULES) {
         let name = module.rsplit('/').next().unwrap_or_default();
         let (from, to) = (modules.join(module), root.join("modules").join(name));
         // Later kernels keep their modules compressed.
@@ -132,7 +135,9 @@ fn make_archive(root: &Path, modules: &Path, archive: &Path) {
             let to = to.with_extension("ko");
             must(&["sh", "-c", &format!("xz -dc {} > {}", packed.display(), to.display())]);
         }
-        order.push_str(&format!("{name}.ko\n"));
+        if MODULES.contains(module) {
+            order.push_str(&format!("{name}.ko\n"));
+        }
     }
     fs::write(root.join("modules/order"), order).expect("the modules' order");
     let line = format!(
@@ -278,6 +283,28 @@ impl Vm {
     /// Addresses its card and sets it up.
     pub fn set_up(&mut self, address: &str) {
         self.must(&format!("ip addr add {address} dev eth0 && ip link set eth0 up"));
+    }
+
+    /// Sends `n` small frames to that MAC address by the kernel's own generator, as fast as it can.
+    ///
+    /// # Panics
+    /// If the guest's kernel does not take the order, or does not send all of them.
+    pub fn flood(&mut self, n: usize, mac: &str) {
+        self.must("test -e /proc/net/pktgen || insmod /modules/pktgen.ko");
+        let card = [
+            format!("count {n}"),
+            "pkt_size 60".to_owned(),
+            format!("dst_mac {mac}"),
+            "dst 10.0.0.254".to_owned(),
+        ];
+        self.must("echo rem_device_all > /proc/net/pktgen/kpktgend_0");
+        self.must("echo add_device eth0 > /proc/net/pktgen/kpktgend_0");
+        for order in card {
+            self.must(&format!("echo {order} > /proc/net/pktgen/eth0"));
+        }
+        self.must("echo start > /proc/net/pktgen/pgctrl");
+        let told = self.must("cat /proc/net/pktgen/eth0");
+        assert!(told.contains(&format!("pkts-sofar: {n}")), "{told}");
     }
 
     /// Whether its card has a link.

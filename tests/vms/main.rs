@@ -1,18 +1,21 @@
-//! Virtual machines on the switch: a QEMU guest with Debian's kernel by its TAP, and DPDK's testpmd as
-//! a guest by vhost-user.
+//! Virtual machines on the switch: QEMU guests with Debian's kernel, by vhost-user and by their TAPs, and
+//! DPDK's testpmd as a guest by vhost-user.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test says by a panic what failed")]
 
+mod guests;
+mod reconnect;
 mod tap;
 mod tcp;
 mod testpmd;
 mod words;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use switch_tests::Lab;
 use switch_tests::lab::BRIDGE;
+use switch_tests::{Lab, wait_until};
 use tempfile::TempDir;
 
 /// A switch, and a folder for the sockets of guests.
@@ -36,6 +39,14 @@ impl Site {
         let path = format!("path={}", path.display());
         let words = ["add-port", BRIDGE, port, "type=vhost-user", &path, &mode];
         self.lab.daemon.ofctl(&[&words[..], keys].concat());
+    }
+
+    /// Waits until the port's front end is gone, and what it had with it.
+    fn wait_gone(&self, port: &str) {
+        let what = format!("the front end of {port} to be gone");
+        wait_until(&what, Duration::from_secs(20), || {
+            self.status(port, "status") == "disconnected"
+        });
     }
 
     /// A fact of the port's status.

@@ -13,6 +13,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn a_guest_with_a_tap_of_its_own_is_served_by_each_driver() {
     let site = Site::new();
     let host = site.lab.host(PortKind::Packet, &[]);
+    // The switch makes the TAP for whoever runs the VM, and lets go of it.
+    let keys = ["type=tap", "persist=true", "user=nobody"];
+    site.lab.daemon.ofctl(&[&["add-port", BRIDGE, "vnet0"], &keys[..]].concat());
+    site.lab.daemon.ofctl(&["del-port", "vnet0"]);
     let card = Card::Tap("vnet0".to_owned());
     let mut vm = Vm::boot(Some(site.lab.ns.name()), &card, "02:00:00:00:01:01", 1);
     site.lab.ns.ip(&["link", "set", "vnet0", "up"]);

@@ -38,3 +38,24 @@ fn keys_are_checked_and_shown() {
     assert_eq!(daemon.port("a-virtual-machine-1")["mtu"], 9000);
     daemon.ofctl(&["del-port", "a-virtual-machine-1"]);
 }
+
+#[test]
+fn the_owner_of_a_tap_is_named_or_numbered() {
+    let site = Site::new();
+    let daemon = &site.lab.daemon;
+    let refused = |keys: &[&str], told: &str| {
+        let outcome = daemon.try_ofctl(&[&["add-port", BRIDGE, "vt0"], keys].concat());
+        assert_eq!(outcome.code, 1, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(told), "{}", outcome.stderr);
+    };
+    refused(&["type=tap", "user=no-such-user"], "no no-such-user in /etc/passwd");
+    refused(&["type=tap", "group=no-such-group"], "no no-such-group in /etc/group");
+    refused(&["type=tap", "user=4294967295"], "allowed: 0-4294967294");
+    refused(&["type=null", "user=root"], "only with type=tap");
+    assert!(!site.lab.ns.has_link("vt0"));
+    let fact = |name: &str| site.lab.ns.must(&["cat", &format!("/sys/class/net/vt0/{name}")]);
+    daemon.ofctl(&["add-port", BRIDGE, "vt0", "type=tap", "user=nobody", "group=100"]);
+    assert_eq!((fact("owner").trim(), fact("group").trim()), ("65534", "100"));
+    daemon.ofctl(&["set", "port", "vt0", "user=1000"]);
+    assert_eq!((fact("owner").trim(), fact("group").trim()), ("1000", "100"));
+}

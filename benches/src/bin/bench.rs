@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 use switch_benches::cases::instructions::Baseline;
 use switch_benches::cases::{
     Options, Peers, allocs, capture, engine, flows, footprint, forward, generator, hosts,
-    instructions, patch, tunnel, vlan,
+    instructions, patch, tunnel, vhost, vlan,
 };
 use switch_benches::lab;
 use switch_benches::packages::{self, ETHTOOL, IPERF3, OVS, OVS_DPDK, TESTPMD, VALGRIND};
@@ -104,6 +104,8 @@ enum Case {
     Afxdp,
     /// TCP and round trips between hosts on TAPs.
     Tap,
+    /// Frames of a guest, by vhost-user: DPDK's testpmd.
+    Vhost,
     /// CPU time and first ping of an idle switch.
     Idle,
     /// Resident memory.
@@ -127,6 +129,7 @@ impl Case {
             Case::Tcp => "tcp",
             Case::Afxdp => "afxdp",
             Case::Tap => "tap",
+            Case::Vhost => "vhost",
             Case::Idle => "idle",
             Case::Memory => "memory",
         }
@@ -144,6 +147,7 @@ impl Case {
             Case::Tcp,
             Case::Afxdp,
             Case::Tap,
+            Case::Vhost,
             Case::Engine { pairs: engine::PAIRS.to_vec() },
             Case::Flows,
             Case::Capture,
@@ -178,6 +182,7 @@ impl Case {
             Case::Tcp => hosts::run(options, Attach::System),
             Case::Afxdp => hosts::run(options, Attach::AfXdp),
             Case::Tap => hosts::run(options, Attach::Tap),
+            Case::Vhost => vhost::run(options),
             Case::Idle => footprint::idle(options),
             Case::Memory => footprint::memory(options),
         }

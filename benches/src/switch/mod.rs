@@ -12,7 +12,7 @@ pub use bridge::LinuxBridge;
 pub use daemon::Daemon;
 pub use joined::{Join, Joined};
 pub use ovs::{Build, HugePages, Ovs, OvsConfig};
-pub use testpmd::{io_rate, txonly};
+pub use testpmd::{Circle, guest_rate, io_rate, txonly};
 
 /// The name of the bridge in every switch.
 pub const BRIDGE: &str = "br0";

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -26,6 +26,43 @@ pub fn io_rate(files: [&Path; 2], cpu: usize, limit: Duration) -> Result<f64> {
         command.arg(format!("--vdev=net_pcap{no},rx_pcap={},infinite_rx=1", file.display()));
     }
     command.args(["--", "--nb-cores=1", "--forward-mode=io", "--stats-period", "1", N_BUFFERS]);
+    rate_of(&mut command, limit).context("too few huge pages for the file?")
+}
+
+/// What is under way between a guest's two cards.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Circle {
+    /// Bytes of each frame.
+    pub size: u32,
+    /// Frames each way. A ring has 256 entries, so that none is lost while both ways together are no
+    /// more.
+    pub n_frames: u32,
+}
+
+/// Frames per second that a guest with two cards receives by them, when it sends on by one what it
+/// receives by the other, on `cpu`. It listens at the sockets, and measures until `limit`.
+///
+/// # Errors
+/// As [`io_rate`].
+pub fn guest_rate(sockets: [&Path; 2], circle: Circle, cpu: usize, limit: Duration) -> Result<f64> {
+    let main = usize::from(cpu == 0);
+    let mut command = daemon_in(None, "dpdk-testpmd");
+    command.args(["-l", &format!("{main},{cpu}"), "--main-lcore", &main.to_string()]);
+    command.args(["--no-pci", "--in-memory", "--single-file-segments", "--socket-mem", "256"]);
+    for (no, path) in sockets.iter().enumerate() {
+        // testpmd sends by card 0 to :00 and by card 1 to :01. So each has the address that the other
+        // sends to: the switch learns them, and floods nothing.
+        let mac = format!("mac=02:00:00:00:00:0{}", 1 - no);
+        command.arg(format!("--vdev=net_virtio_user{no},path={},server=1,{mac}", path.display()));
+    }
+    command.args(["--", "--nb-cores=1", "--forward-mode=io", "--tx-first", "--stats-period", "1"]);
+    command.args([&format!("--txpkts={}", circle.size), "--total-num-mbufs=16384"]);
+    command.arg(format!("--burst={}", circle.n_frames));
+    rate_of(&mut command, limit)
+}
+
+/// The rate that testpmd reports, over all ports, of full seconds.
+fn rate_of(command: &mut Command, limit: Duration) -> Result<f64> {
     let mut testpmd = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::null()))?;
     let stdout = testpmd.child().stdout.take().context("no standard output")?;
     let deadline = Instant::now() + limit;
@@ -41,9 +78,12 @@ pub fn io_rate(files: [&Path; 2], cpu: usize, limit: Duration) -> Result<f64> {
     }
     let seconds = rates.len() / 2;
     if seconds < 2 {
-        bail!("dpdk-testpmd reports no rate: too few huge pages for the file?");
+        bail!("dpdk-testpmd reports no rate");
     }
     let sum: f64 = rates[2..seconds * 2].iter().sum();
+    if sum == 0.0 {
+        bail!("dpdk-testpmd receives nothing");
+    }
     Ok(sum / (seconds - 1) as f64)
 }
 

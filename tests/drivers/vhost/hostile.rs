@@ -108,9 +108,13 @@ const LIES: &[Lie] = &[
         let files = [guest.memory.as_fd(), guest.memory.as_fd()];
         guest.send(request::SET_MEM_TABLE, &table(&regions), &files)
     }),
-    ("to remove", |guest| {
+    ("overlaps another", |guest| {
         let body = [0, GUEST, 4096, USER, 0].map(u64::to_le_bytes).concat();
-        guest.send(request::REM_MEM_REG, &body, &[])
+        guest.send(request::ADD_MEM_REG, &body, &[guest.memory.as_fd()])?;
+        // The same bytes again are no lie, others at their place are.
+        guest.send(request::ADD_MEM_REG, &body, &[guest.memory.as_fd()])?;
+        let body = [0, GUEST, 4096, USER, 4096].map(u64::to_le_bytes).concat();
+        guest.send(request::ADD_MEM_REG, &body, &[guest.memory.as_fd()])
     }),
     ("not in its memory", |guest| {
         // Memory that does not hold the rings, which are in use.

@@ -12,6 +12,7 @@
 //! an OpenFlow number, the ends of a pair of patch ports name each other, and no two tunnel ports
 //! receive the same packets.
 
+pub mod account;
 pub mod check;
 pub mod command;
 pub mod document;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use packet::{MacAddr, Vid};
 
+use super::account::Account;
 use super::keys::settings;
 use super::mirror::MirrorSettings;
 use super::patch::PeerName;
@@ -236,6 +237,10 @@ settings! {
         "rx-csum-recover" => rx_csum_recover: bool;
         /// Whether a TAP outlives the switch.
         "persist" => persist: bool = "false";
+        /// The user who may open a TAP without rights; not set: root alone.
+        "user" => user: Account;
+        /// The group whose members may.
+        "group" => group: Account;
         /// The capture file of a `pcap` port.
         "file" => file: FilePath;
         /// Whether a `pcap` port starts again at the end of its file.
@@ -296,6 +301,8 @@ pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
         ("xdp-mode", &[System, AfXdp]),
         ("rx-csum-recover", &[System, AfXdp]),
         ("persist", &[Tap]),
+        ("user", &[Tap]),
+        ("group", &[Tap]),
         ("file", &[Pcap]),
         ("loop", &[Pcap]),
         ("rate", &[Pcap]),

@@ -14,6 +14,7 @@ use datapath::netdev::{Netdev, NetdevError};
 use datapath::tunnel::TunnelKind;
 use packet::MacAddr;
 
+use crate::config::account::{Account, AccountError, Book};
 use crate::config::model::{DriverName, VhostModeName, XdpModeName};
 use crate::config::{PortSettings, PortType};
 
@@ -65,6 +66,9 @@ pub enum OpenError {
     /// The device refuses.
     #[error(transparent)]
     Netdev(#[from] NetdevError),
+    /// The TAP's user or group is unknown.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// No driver for this type.
     #[error("no driver for type={0}")]
     NoDriver(&'static str),
@@ -217,8 +221,13 @@ fn open_tap(request: &OpenRequest<'_>, admin_state: AdminState) -> Result<Opened
         Some(true) => Lifetime::Persistent,
         _ => Lifetime::Transient,
     };
+    let id = |account: &Option<Account>, book| {
+        account.as_ref().map(|account| account.id(book)).transpose()
+    };
     let config = TapConfig {
         n_queues: settings.n_rxq(),
+        user: id(&settings.user, Book::Users)?,
+        group: id(&settings.group, Book::Groups)?,
         mac: request.mac,
         mtu: request.mtu,
         lifetime,

@@ -214,6 +214,8 @@ pub(super) fn of_device(settings: &PortSettings) -> PortSettings {
         rx_csum_recover: settings.rx_csum_recover,
         n_rxq: settings.n_rxq,
         persist: settings.persist,
+        user: settings.user.clone(),
+        group: settings.group.clone(),
         file: settings.file.clone(),
         repeat: settings.repeat,
         rate: settings.rate,

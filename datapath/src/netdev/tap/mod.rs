@@ -73,6 +73,10 @@ pub struct TapConfig {
     pub mac: Option<MacAddr>,
     /// MTU, bytes; `None` for the kernel's 1500, or what an existing device has.
     pub mtu: Option<u32>,
+    /// Number of the user who may attach to the device without `CAP_NET_ADMIN`; `None`: as it is.
+    pub user: Option<u32>,
+    /// Number of the group whose members may.
+    pub group: Option<u32>,
     /// What happens on close.
     pub lifetime: Lifetime,
     /// Whether it is set up.
@@ -88,6 +92,8 @@ impl TapConfig {
             n_queues: 1,
             mac: None,
             mtu: None,
+            user: None,
+            group: None,
             lifetime: Lifetime::default(),
             admin_state: AdminState::default(),
         }
@@ -149,6 +155,12 @@ impl Tap {
         }
         let caps = set_up_device(config, queues[0].as_fd())?;
         set_up_interface(config, name)?;
+        if let Some(user) = config.user {
+            sys::set_owner(queues[0].as_fd(), user).map_err(config.os("TUNSETOWNER"))?;
+        }
+        if let Some(group) = config.group {
+            sys::set_group(queues[0].as_fd(), group).map_err(config.os("TUNSETGROUP"))?;
+        }
         if config.lifetime == Lifetime::Persistent {
             sys::set_persistent(queues[0].as_fd()).map_err(config.os("TUNSETPERSIST"))?;
         }

@@ -87,6 +87,18 @@ pub(super) fn set_persistent(fd: BorrowedFd<'_>) -> io::Result<()> {
     done(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETPERSIST, on) })
 }
 
+/// Lets a user attach to the device.
+pub(super) fn set_owner(fd: BorrowedFd<'_>, user: u32) -> io::Result<()> {
+    // SAFETY: I1: the request takes a number.
+    done(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOWNER, libc::c_ulong::from(user)) })
+}
+
+/// Lets the members of a group attach to the device.
+pub(super) fn set_group(fd: BorrowedFd<'_>, group: u32) -> io::Result<()> {
+    // SAFETY: I1: the request takes a number.
+    done(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETGROUP, libc::c_ulong::from(group)) })
+}
+
 /// Sets the MAC address of an interface; `socket` is any socket in its network namespace.
 pub(super) fn set_mac(socket: BorrowedFd<'_>, name: Ifname, mac: MacAddr) -> io::Result<()> {
     let [a, b, c, d, e, f] = mac.0;

@@ -81,6 +81,8 @@ pub enum MemoryFault {
 /// One region, mapped.
 pub struct Region {
     spec: RegionSpec,
+    /// Device and number of its file.
+    file: (u64, u64),
     host: NonNull<u8>,
     mapping: Mapping,
 }
@@ -121,7 +123,13 @@ impl Region {
         // SAFETY: I1: `skip + spec.len` is at most the mapping's length, which is `end - from` rounded
         // up, with `end = spec.offset + spec.len` and `skip = spec.offset - from`.
         let host = unsafe { mapping.base().add(skip) };
-        Ok(Region { spec, host, mapping })
+        Ok(Region { spec, file: (stat.st_dev, stat.st_ino), host, mapping })
+    }
+
+    /// Whether both are the same bytes at the same place.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Region) -> bool {
+        (self.spec, self.file) == (other.spec, other.file)
     }
 
     /// As the front end described it.

@@ -268,7 +268,8 @@ impl Netdev for Vhost {
         }));
         facts.push(("features", format!("{:#018x}", report.features)));
         facts.push(("n_connections", report.n_connections.to_string()));
-        let error = report.error.or(report.waiting);
+        // Why it cannot be reached now says more than why the last one went.
+        let error = report.waiting.or(report.error);
         facts.extend(error.map(|error| ("error", error)));
         facts
     }

@@ -14,6 +14,7 @@
 //! # Invariants
 //! - `next_available` moves only over heads that are given back in the same call, and `next_used`
 //!   moves with it.
+//! - Heads are taken only up to `seen_available`, which is never more than the ring's entries ahead.
 //! - A chain has at most as many descriptors as the ring has entries, and no more than [`MAX_CHAIN`].
 //!
 //! # References
@@ -118,6 +119,9 @@ pub struct Ring {
     features: Features,
     call: Option<Arc<OwnedFd>>,
     next_available: u16,
+    /// The available index as it was last found good: the guest writes it, so that each look at it
+    /// takes its cache line away.
+    seen_available: u16,
     next_used: u16,
     /// The used index that the guest was last considered to be told of.
     told: Option<u16>,
@@ -148,6 +152,7 @@ impl Ring {
             features,
             call,
             next_available: at,
+            seen_available: at,
             next_used: at,
             told: None,
             kicks_off: false,
@@ -201,9 +206,10 @@ impl Ring {
         self.told = None;
     }
 
-    /// Buffers that the guest has made available; none if the ring breaks over it.
+    /// Buffers that the guest has made available, after a look; none if the ring breaks over it.
     pub fn n_available(&mut self) -> u16 {
-        let available = self.vring.available_index().wrapping_sub(self.next_available);
+        let index = self.vring.available_index();
+        let available = index.wrapping_sub(self.next_available);
         let size = self.vring.size();
         // What was cut reads as zeroes, and says nothing.
         if self.vring.memory().is_lost() {
@@ -214,6 +220,7 @@ impl Ring {
             self.broken = Some(Broken::Index { available, size });
             return 0;
         }
+        self.seen_available = index;
         available
     }
 
@@ -303,7 +310,7 @@ impl Ring {
     pub fn find_room(&mut self, need: usize) -> Room {
         self.pieces.clear();
         self.heads.clear();
-        let n_available = self.n_available();
+        let mut n_available = self.seen_available.wrapping_sub(self.next_available);
         let most = if self.features.has(bit::MRG_RXBUF) { MAX_MERGED } else { 1 };
         let (mut room, mut n) = (0u64, 0u16);
         while room < need as u64 {
@@ -311,7 +318,10 @@ impl Ring {
                 return Room::TooSmall;
             }
             if n == n_available {
-                return Room::Full;
+                n_available = self.n_available();
+                if n >= n_available {
+                    return Room::Full;
+                }
             }
             let Some(head) = self.head_at(self.next_available.wrapping_add(n)) else {
                 return Room::Bad;

@@ -49,6 +49,15 @@ enum Kicked {
     By(#[allow(dead_code, reason = "it is in the queue's set until it is dropped")] Option<Kick>),
 }
 
+/// What becomes of a ring that is not in its memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Homeless {
+    /// It ends the connection.
+    Refused,
+    /// It waits: memory comes and goes region by region.
+    Waits,
+}
+
 /// What was said of a ring.
 struct Setup {
     size: u16,
@@ -147,12 +156,18 @@ impl Session {
     }
 
     /// A ring's place in the memory that is there now.
+    fn find(&self, index: usize, place: VringPlace) -> Option<Vring> {
+        Vring::new(self.memory.clone()?, self.setups[index].size, place)
+    }
+
+    /// The same, of a ring that must be there.
     fn locate(&mut self, index: usize, place: VringPlace) -> Result<Vring> {
-        let size = self.setups[index].size;
-        let vring = self.memory.clone().and_then(|memory| Vring::new(memory, size, place));
-        match vring {
+        match self.find(index, place) {
             Some(vring) => Ok(vring),
-            None => self.refuse(format!("ring {index} of {size} entries is not in its memory")),
+            None => {
+                let size = self.setups[index].size;
+                self.refuse(format!("ring {index} of {size} entries is not in its memory"))
+            }
         }
     }
 
@@ -187,14 +202,18 @@ impl Session {
         Ok(())
     }
 
-    /// Takes a ring out; when this returns, no poll thread uses it.
-    fn stop(&mut self, index: usize) {
-        let ring = self.shared.slots[index].change(Option::take);
-        let setup = &mut self.setups[index];
-        if let Some(ring) = ring {
-            setup.base = ring.base();
+    /// Takes a ring out; when this returns, no poll thread uses it. It runs again once its memory is
+    /// there.
+    fn suspend(&mut self, index: usize) {
+        if let Some(ring) = self.shared.slots[index].change(Option::take) {
+            self.setups[index].base = ring.base();
         }
-        setup.kick = Kicked::No;
+    }
+
+    /// Takes a ring out, until it is set up again.
+    fn stop(&mut self, index: usize) {
+        self.suspend(index);
+        self.setups[index].kick = Kicked::No;
         if let Some(wake) = self.shared.wakes.get(index / 2).filter(|_| index % 2 == 1) {
             wake.polled.store(false, Ordering::Relaxed);
         }
@@ -208,9 +227,13 @@ impl Session {
     }
 
     /// Gives every ring that runs its place in the memory, and the features, that hold now.
-    fn move_rings(&mut self) -> Result<()> {
+    fn move_rings(&mut self, homeless: Homeless) -> Result<()> {
         for index in 0..self.setups.len() {
             let Some(place) = self.setups[index].place else { continue };
+            if homeless == Homeless::Waits && self.find(index, place).is_none() {
+                self.suspend(index);
+                continue;
+            }
             if self.shared.slots[index].lock().is_none() {
                 self.start(index)?;
                 continue;
@@ -240,12 +263,12 @@ impl Session {
     }
 
     /// Uses these regions from now on.
-    fn use_regions(&mut self, regions: Vec<Arc<Region>>) -> Result<()> {
+    fn use_regions(&mut self, regions: Vec<Arc<Region>>, homeless: Homeless) -> Result<()> {
         match GuestMemory::new(regions.clone()) {
             Ok(memory) => {
                 self.memory = Some(Arc::new(memory));
                 self.regions = regions;
-                self.move_rings()?;
+                self.move_rings(homeless)?;
                 self.shared.settle();
                 Ok(())
             }
@@ -310,7 +333,7 @@ impl VhostUserBackendReqHandlerMut for Session {
             self.features = Features(features);
             self.shared.set_features(self.features);
             self.shared.report().features = features;
-            self.move_rings()?;
+            self.move_rings(Homeless::Waits)?;
         }
         Ok(())
     }
@@ -328,7 +351,7 @@ impl VhostUserBackendReqHandlerMut for Session {
             .map(|(region, file)| Region::new(spec(region), &file).map(Arc::new))
             .collect();
         match mapped {
-            Ok(regions) => self.use_regions(regions)?,
+            Ok(regions) => self.use_regions(regions, Homeless::Refused)?,
             Err(fault) => return self.refuse(fault.to_string()),
         }
         Ok(None)
@@ -362,10 +385,8 @@ impl VhostUserBackendReqHandlerMut for Session {
     ) -> Result<()> {
         let (at, setup) = self.setup(index)?;
         let place = VringPlace { descriptors, available, used };
-        let moves = setup.place != Some(place);
-        setup.place = Some(place);
-        if moves && self.shared.slots[at].lock().is_some() {
-            self.move_rings()?;
+        if setup.place.replace(place) != Some(place) {
+            self.suspend(at);
         }
         self.start(at)?;
         self.shared.settle();
@@ -483,18 +504,21 @@ impl VhostUserBackendReqHandlerMut for Session {
         fd: File,
         _postcopy: Option<bool>,
     ) -> Result<Option<VhostUserMemoryRegionBase>> {
+        let more = match Region::new(spec(region), &OwnedFd::from(fd)) {
+            Ok(more) => more,
+            Err(fault) => return self.refuse(fault.to_string()),
+        };
+        // QEMU before 9.2 adds and removes each region once for every pair of queues.
+        if self.regions.iter().any(|known| known.is_same_as(&more)) {
+            return Ok(None);
+        }
         if self.regions.len() >= MAX_REGIONS {
             return self.refuse(format!("more than {MAX_REGIONS} memory regions"));
         }
-        match Region::new(spec(region), &OwnedFd::from(fd)) {
-            Ok(more) => {
-                let mut regions = self.regions.clone();
-                regions.push(Arc::new(more));
-                self.use_regions(regions)?;
-                Ok(None)
-            }
-            Err(fault) => self.refuse(fault.to_string()),
-        }
+        let mut regions = self.regions.clone();
+        regions.push(Arc::new(more));
+        self.use_regions(regions, Homeless::Waits)?;
+        Ok(None)
     }
 
     fn remove_mem_region(&mut self, region: &VhostUserSingleMemoryRegion) -> Result<()> {
@@ -505,10 +529,11 @@ impl VhostUserBackendReqHandlerMut for Session {
         };
         let mut regions = self.regions.clone();
         regions.retain(|region| !is_same(&region.spec()));
+        // What is gone already is removed for another pair of queues, see above.
         if regions.len() == self.regions.len() {
-            return self.refuse(format!("no memory region at {:#x} to remove", gone.guest));
+            return Ok(());
         }
-        self.use_regions(regions)
+        self.use_regions(regions, Homeless::Waits)
     }
 
     fn set_device_state_fd(

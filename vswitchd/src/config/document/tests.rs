@@ -16,7 +16,7 @@ fn a_configuration_round_trips() {
         "add-br br0 fail_mode=secure datapath_id=0x1f mac-aging-time=60 flood_vlans=7,9-12 \
          controller=tcp:1.2.3.4:6653,ptcp: protocols=OpenFlow13 forward-bpdu=true",
         "add-port br0 p1 type=tap vlan_mode=native-tagged tag=0 trunks=10,20-29 n_rxq=2 \
-         rxq-affinity=0:1,1:0 persist=true mac=02:00:00:00:00:07",
+         rxq-affinity=0:1,1:0 persist=true user=root group=100 mac=02:00:00:00:00:07",
         "add-port br0 p2 type=pcap file=/tmp/x,y.pcap loop=false rate=1000 ofport_request=9",
         "add-br br1",
     ]);
