@@ -1,7 +1,8 @@
 //! Flow monitors: a controller is told of flows as they come, change and go.
 //!
 //! # References
-//! OpenFlow 1.4.1 §7.3.5.17; `nicira-ext.h`, NXST_FLOW_MONITOR.
+//! OpenFlow 1.4.1 §7.3.5.17; `nicira-ext.h`, NXST_FLOW_MONITOR; the ONF's extension 187, which gives
+//! OpenFlow 1.3 what Nicira's gives 1.0.
 
 use packet::flow::FlowMatch;
 
@@ -72,10 +73,17 @@ pub struct MonitorRequest {
 
 impl MonitorRequest {
     pub(crate) fn decode(form: Form, r: &mut Reader<'_>) -> Result<Self, OfpError> {
-        if form == Form::NiciraStats {
-            let (id, flags, out_port) = (r.u32()?, MonitorFlags(r.u16()?), OfPort(r.u16()?));
-            let (len, table) = (usize::from(r.u16()?), r.u8()?);
-            if r.bytes(5)?.iter().any(|byte| *byte != 0) {
+        if form != Form::Stats {
+            let (id, flags) = (r.u32()?, MonitorFlags(r.u16()?));
+            // The ONF's form has a wide port, and the rest is Nicira's.
+            let (len, out_port, n_zeros) = if form == Form::OnfStats {
+                (usize::from(r.u16()?), OfPort::from_wide(r.u32()?)?, 3)
+            } else {
+                let port = OfPort(r.u16()?);
+                (usize::from(r.u16()?), port, 5)
+            };
+            let table = r.u8()?;
+            if r.bytes(n_zeros)?.iter().any(|byte| *byte != 0) {
                 return Err(OfpError::NxbrMustBeZero);
             }
             if flags.0 & 0xf == 0 || flags.0 & !NX_FLAGS != 0 {
@@ -109,7 +117,16 @@ impl MonitorRequest {
             w.u16(0);
             w.u8(self.table);
             w.zeros(5);
-            return put_nxm(w, &self.matching, at);
+            return put_entries(w, &self.matching, (at, Numbers::Nxm));
+        }
+        if form == Form::OnfStats {
+            w.u16(self.flags.0 & NX_FLAGS);
+            let at = w.len();
+            w.u16(0);
+            w.u32(self.out_port.to_wide());
+            w.u8(self.table);
+            w.zeros(3);
+            return put_entries(w, &self.matching, (at, Numbers::Oxm(version)));
         }
         w.u32(self.out_port.to_wide());
         w.u32(self.out_group);
@@ -120,9 +137,9 @@ impl MonitorRequest {
     }
 }
 
-fn put_nxm(w: &mut Writer, matching: &FlowMatch, len_at: usize) {
+fn put_entries(w: &mut Writer, matching: &FlowMatch, (len_at, numbers): (usize, Numbers)) {
     let start = w.len();
-    oxm::encode_entries(w, matching, Numbers::Nxm, Cookie::default());
+    oxm::encode_entries(w, matching, numbers, Cookie::default());
     w.patch_len(len_at, start);
     w.pad8(start);
 }
@@ -186,8 +203,8 @@ impl FlowUpdate {
         let len = usize::from(r.u16()?);
         let mut r = r.sub(len.checked_sub(2).ok_or(OfpError::BrBadLen)?)?;
         let event = r.u16()?;
-        if form == Form::NiciraStats {
-            return decode_nxm(version, event, &mut r);
+        if form != Form::Stats {
+            return decode_nxm((version, form), event, &mut r);
         }
         if !OF_EVENTS.contains(&event) {
             return Err(OfpError::NxbrFmBadEvent);
@@ -235,14 +252,14 @@ impl FlowUpdate {
         let start = w.len();
         w.u16(0);
         match self {
-            FlowUpdate::Flow(flow) if form == Form::NiciraStats => encode_nxm(flow, version, w)?,
+            FlowUpdate::Flow(flow) if form != Form::Stats => encode_nxm(flow, (version, form), w)?,
             FlowUpdate::Flow(flow) => encode_of(flow, version, w)?,
             FlowUpdate::Abbreviated(xid) => {
-                w.u16(if form == Form::NiciraStats { 3 } else { 4 });
+                w.u16(if form == Form::Stats { 4 } else { 3 });
                 w.u32(*xid);
             }
-            FlowUpdate::Paused | FlowUpdate::Resumed if form == Form::NiciraStats => {
-                // Nicira's form has messages of their own for these.
+            FlowUpdate::Paused | FlowUpdate::Resumed if form != Form::Stats => {
+                // There, these are messages of their own.
                 return Err(OfpError::NxbrFmBadEvent);
             }
             FlowUpdate::Paused | FlowUpdate::Resumed => {
@@ -255,7 +272,12 @@ impl FlowUpdate {
     }
 }
 
-fn decode_nxm(version: Version, event: u16, r: &mut Reader<'_>) -> Result<FlowUpdate, OfpError> {
+/// Nicira's form, and the ONF's, which has instructions in the place of actions.
+fn decode_nxm(
+    (version, form): (Version, Form),
+    event: u16,
+    r: &mut Reader<'_>,
+) -> Result<FlowUpdate, OfpError> {
     if !NX_EVENTS.contains(&event) {
         return Err(OfpError::NxbrFmBadEvent);
     }
@@ -267,7 +289,11 @@ fn decode_nxm(version: Version, event: u16, r: &mut Reader<'_>) -> Result<FlowUp
         r.skip(1)?;
         let cookie = r.u64()?;
         let matching = decode_nxm_match(r, len)?.0;
-        let actions = decode_actions(version, r, 0)?;
+        let actions = if form == Form::OnfStats {
+            decode_instructions(version, r)?
+        } else {
+            decode_actions(version, r, 0)?
+        };
         let reason = u8::try_from(reason).map_err(|_| OfpError::NxbrBadReason)?;
         let event = match event {
             0 => MonitorEvent::Added,
@@ -288,7 +314,11 @@ fn decode_nxm(version: Version, event: u16, r: &mut Reader<'_>) -> Result<FlowUp
     if r.is_empty() { Ok(update) } else { Err(OfpError::BrBadLen) }
 }
 
-fn encode_nxm(flow: &UpdateFlow, version: Version, w: &mut Writer) -> Result<(), OfpError> {
+fn encode_nxm(
+    flow: &UpdateFlow,
+    (version, form): (Version, Form),
+    w: &mut Writer,
+) -> Result<(), OfpError> {
     let (event, reason) = match flow.event {
         MonitorEvent::Initial | MonitorEvent::Added => (0, 0),
         MonitorEvent::Removed(reason) => (1, reason),
@@ -304,7 +334,11 @@ fn encode_nxm(flow: &UpdateFlow, version: Version, w: &mut Writer) -> Result<(),
     w.u8(flow.table);
     w.u8(0);
     w.u64(flow.cookie);
-    put_nxm(w, &flow.matching, at);
+    if form == Form::OnfStats {
+        put_entries(w, &flow.matching, (at, Numbers::Oxm(version)));
+        return encode_instructions(version, &flow.actions, tag(&flow.matching), w);
+    }
+    put_entries(w, &flow.matching, (at, Numbers::Nxm));
     crate::action::encode_actions(version, &flow.actions, w)
 }
 
