@@ -448,7 +448,6 @@ fn normal_of_a_controllers_packet_obeys_vlans_and_learns_nothing() {
     assert_eq!(rig.reached(&PORTS), ["p1"]);
     out(&mut rig, frame(5, 8, "to 5"));
     assert_eq!(rig.reached(&PORTS), ["p4"]);
-    rig.assert_conserved();
 }
 
 #[test]

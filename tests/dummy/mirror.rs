@@ -56,7 +56,10 @@ fn a_bridge_without_flows_copies_what_it_drops() {
 fn what_flows_send_and_drop_is_copied_too() {
     let mut rig = rig("add-mirror br0 m select-all=true output-port=span");
     flow(&mut rig, "priority=9,dl_type=0x1234,actions=drop");
-    flow(&mut rig, "priority=8,in_port=1,actions=mod_dl_dst:02:00:00:00:00:09,output:3");
+    let number = |rig: &Rig, port: &str| rig.port(port)["ofport"].to_string();
+    let (a, u) = (number(&rig, "a"), number(&rig, "u"));
+    let rewrite = "mod_dl_dst:02:00:00:00:00:09";
+    flow(&mut rig, &format!("priority=8,in_port={a},actions={rewrite},output:{u}"));
     let hello = Frame::new(BROADCAST, mac(1)).text("hello");
     rig.send("a", &hello);
     // As it came, in the VLAN of its port; that it leaves is no news to the same output.

@@ -39,6 +39,8 @@ impl Place<'_> {
         let also = file.try_clone().expect("a file");
         let mut command: Command = mortal("ovs-ofctl");
         command.args(words.iter().map(|word| if *word == "BR" { &socket } else { *word }));
+        // It makes a socket of its own, which must not be where others are.
+        command.env("OVS_RUNDIR", output.parent().expect("a folder"));
         command.stdout(file).stderr(also).stdin(Stdio::null());
         command.spawn().expect("ovs-ofctl starts")
     }

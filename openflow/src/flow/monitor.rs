@@ -89,7 +89,7 @@ impl MonitorRequest {
             if flags.0 & 0xf == 0 || flags.0 & !NX_FLAGS != 0 {
                 return Err(OfpError::MofBadFlags);
             }
-            let matching = decode_nxm_match(r, len)?.0;
+            let matching = read_match((form, len), r)?;
             let (command, out_group) = (MonitorCommand::Add, GROUP_ANY);
             return Ok(MonitorRequest { id, command, flags, out_port, out_group, table, matching });
         }
@@ -117,7 +117,7 @@ impl MonitorRequest {
             w.u16(0);
             w.u8(self.table);
             w.zeros(5);
-            return put_entries(w, &self.matching, (at, Numbers::Nxm));
+            return put_entries(w, &self.matching, at);
         }
         if form == Form::OnfStats {
             w.u16(self.flags.0 & NX_FLAGS);
@@ -126,7 +126,7 @@ impl MonitorRequest {
             w.u32(self.out_port.to_wide());
             w.u8(self.table);
             w.zeros(3);
-            return put_entries(w, &self.matching, (at, Numbers::Oxm(version)));
+            return put_match(w, &self.matching, (at, version));
         }
         w.u32(self.out_port.to_wide());
         w.u32(self.out_group);
@@ -137,9 +137,26 @@ impl MonitorRequest {
     }
 }
 
-fn put_entries(w: &mut Writer, matching: &FlowMatch, (len_at, numbers): (usize, Numbers)) {
+/// The match of Nicira's form is a list of fields; that of the ONF's is whole, with a length of its own.
+fn read_match((form, len): (Form, usize), r: &mut Reader<'_>) -> Result<FlowMatch, OfpError> {
+    match form {
+        Form::OnfStats => oxm::decode_match(r),
+        _ => Ok(decode_nxm_match(r, len)?.0),
+    }
+}
+
+fn put_match(w: &mut Writer, matching: &FlowMatch, (len_at, version): (usize, Version)) {
     let start = w.len();
-    oxm::encode_entries(w, matching, numbers, Cookie::default());
+    oxm::encode_match(w, matching, Numbers::Oxm(version));
+    if let Some([high, low]) = w.as_bytes().get(start + 2..start + 4) {
+        let len = u16::from_be_bytes([*high, *low]);
+        w.patch_u16(len_at, len);
+    }
+}
+
+fn put_entries(w: &mut Writer, matching: &FlowMatch, len_at: usize) {
+    let start = w.len();
+    oxm::encode_entries(w, matching, Numbers::Nxm, Cookie::default());
     w.patch_len(len_at, start);
     w.pad8(start);
 }
@@ -288,7 +305,7 @@ fn decode_nxm(
         let (len, table) = (usize::from(r.u16()?), r.u8()?);
         r.skip(1)?;
         let cookie = r.u64()?;
-        let matching = decode_nxm_match(r, len)?.0;
+        let matching = read_match((form, len), r)?;
         let actions = if form == Form::OnfStats {
             decode_instructions(version, r)?
         } else {
@@ -335,10 +352,10 @@ fn encode_nxm(
     w.u8(0);
     w.u64(flow.cookie);
     if form == Form::OnfStats {
-        put_entries(w, &flow.matching, (at, Numbers::Oxm(version)));
+        put_match(w, &flow.matching, (at, version));
         return encode_instructions(version, &flow.actions, tag(&flow.matching), w);
     }
-    put_entries(w, &flow.matching, (at, Numbers::Nxm));
+    put_entries(w, &flow.matching, at);
     crate::action::encode_actions(version, &flow.actions, w)
 }
 
