@@ -88,7 +88,9 @@ impl Xlate<'_> {
         self.commit();
         if let Some(sending) = self.pause.take() {
             let paused = Some(Arc::new(self.frozen(pending)));
-            return self.hand_over(Sending { paused, ..sending });
+            // As Open vSwitch: of where the walk began, to which all of them have come back.
+            let (table, cookie) = (self.table, self.cookie);
+            return self.hand_over(Sending { paused, table, cookie, ..sending });
         }
         let Some((than, dst)) = self.fork.take() else {
             let id = self.keep(pending);
