@@ -199,6 +199,8 @@ impl Rig {
                 kind: PortKind::Device,
                 terminator: None,
                 storm: None,
+                no_flood: false,
+                no_fwd: false,
                 vlan: plug.vlan,
                 up: true,
                 mtu: MTU,

@@ -67,6 +67,10 @@ pub struct Port {
     /// Whether frames may be sent and received: the interface is up and has a carrier, or the peer is
     /// there.
     pub up: bool,
+    /// Whether floods of `NORMAL` pass it by (OpenFlow's NO_FLOOD).
+    pub no_flood: bool,
+    /// Whether `NORMAL` sends nothing by it (OpenFlow's NO_FWD).
+    pub no_fwd: bool,
     /// What it may make the bridge flood, if that is limited; it lives as long as the limits stay.
     pub storm: Option<Arc<Storm>>,
     /// MTU of the device, bytes of Ethernet payload; a VLAN tag does not count against it.

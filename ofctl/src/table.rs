@@ -92,7 +92,8 @@ The bridge gets an internal port of the same name (OpenFlow port LOCAL). Keys:
   flood_vlans=VID,...           VLANs that flood and do not learn
   forward-bpdu=BOOL             forward reserved multicast (01:80:c2:00:00:0x)
   protocols=OpenFlow13,...      versions of OpenFlow
-  controller=tcp:HOST:PORT,...",
+  controller=tcp:HOST:PORT,...
+  controller_rate_limit=N       packets a second to a controller; controller_burst_limit=N",
         ..CONFIGURATION
     },
     CommandSpec {

@@ -143,20 +143,28 @@ pub struct AsyncConfig {
 
 impl AsyncConfig {
     pub(crate) fn decode(version: Version, r: &mut Reader<'_>) -> Result<AsyncConfig, OfpError> {
-        let mut config = AsyncConfig::default();
         if version >= Version::V14 {
-            prop::each(r, |id, body| {
-                let prop::Id::Standard(number) = id else { return Err(id.unknown()) };
-                let mask = config.mask_mut(number).ok_or(OfpError::BpBadType)?;
-                *mask = Some(body.u32()?);
-                Ok(())
-            })?;
-            return Ok(config);
+            return AsyncConfig::decode_properties(r);
         }
+        let mut config = AsyncConfig::default();
         for kind in 0..N_FIXED {
             config.primary[kind] = Some(r.u32()?);
             config.secondary[kind] = Some(r.u32()?);
         }
+        Ok(config)
+    }
+
+    /// In the form of OpenFlow 1.4, and of NXT_SET_ASYNC_CONFIG2.
+    pub(crate) fn decode_properties(r: &mut Reader<'_>) -> Result<AsyncConfig, OfpError> {
+        let mut config = AsyncConfig::default();
+        prop::each(r, |id, body| {
+            let mask = match id {
+                prop::Id::Standard(number) => config.mask_mut(number),
+                prop::Id::Experimenter { .. } => None,
+            };
+            *mask.ok_or(OfpError::AcfUnsupported)? = Some(body.u32()?);
+            Ok(())
+        })?;
         Ok(config)
     }
 
@@ -168,6 +176,10 @@ impl AsyncConfig {
             }
             return;
         }
+        self.encode_properties(w);
+    }
+
+    pub(crate) fn encode_properties(&self, w: &mut Writer) {
         for (kind, number) in (0..N_KINDS).zip((0_u16..).step_by(2)) {
             for (mask, number) in [(self.secondary[kind], number), (self.primary[kind], number + 1)]
             {

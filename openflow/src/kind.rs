@@ -24,6 +24,7 @@ pub enum Kind {
     GetConfigReply,
     SetConfig,
     PacketIn,
+    PacketInNxt,
     PacketIn2,
     FlowRemoved,
     PortStatus,
@@ -41,6 +42,7 @@ pub enum Kind {
     GetAsyncRequest,
     GetAsyncReply,
     SetAsync,
+    SetAsync2,
     MeterMod,
     RoleStatus,
     TableStatus,
@@ -92,13 +94,15 @@ pub enum Form {
     NiciraStats,
     /// `ONFT_*`.
     Onf,
+    /// `ONFST_*`.
+    OnfStats,
 }
 
 impl Form {
     /// Whether the body follows a statistics header.
     #[must_use]
     pub const fn is_stats(self) -> bool {
-        matches!(self, Form::Stats | Form::NiciraStats)
+        matches!(self, Form::Stats | Form::NiciraStats | Form::OnfStats)
     }
 }
 
@@ -183,21 +187,27 @@ rows! {
     GroupStats "GROUP" NiciraStats V10 V10 7;
     GroupDesc "GROUP_DESC" NiciraStats V10 V10 8;
     GroupFeatures "GROUP_FEATURES" NiciraStats V10 V10 9;
-    FlowMonitor "FLOW_MONITOR" NiciraStats V10 V13 2;
+    FlowMonitor "FLOW_MONITOR" NiciraStats V10 V12 2;
+    FlowMonitor "FLOW_MONITOR" OnfStats V13 V13 1870;
 
     RoleRequest "ROLE_REQUEST" Nicira V10 V11 10;
     RoleReply "ROLE_REPLY" Nicira V10 V11 11;
     SetFlowFormat "SET_FLOW_FORMAT" Nicira V10 V10 12;
     FlowMod "FLOW_MOD" Nicira V10 V15 13;
+    PacketInNxt "PACKET_IN" Nicira V10 V15 17;
     FlowRemoved "FLOW_REMOVED" Nicira V10 V15 14;
     FlowModTableId "FLOW_MOD_TABLE_ID" Nicira V10 V15 15;
     SetPacketInFormat "SET_PACKET_IN_FORMAT" Nicira V10 V15 16;
     FlowAge "FLOW_AGE" Nicira V10 V15 18;
     SetAsync "SET_ASYNC_CONFIG" Nicira V10 V12 19;
+    SetAsync2 "SET_ASYNC_CONFIG2" Nicira V10 V13 27;
     SetControllerId "SET_CONTROLLER_ID" Nicira V10 V15 20;
-    FlowMonitorCancel "FLOW_MONITOR_CANCEL" Nicira V10 V15 21;
-    FlowMonitorPaused "FLOW_MONITOR_PAUSED" Nicira V10 V15 22;
-    FlowMonitorResumed "FLOW_MONITOR_RESUMED" Nicira V10 V15 23;
+    FlowMonitorCancel "FLOW_MONITOR_CANCEL" Nicira V10 V12 21;
+    FlowMonitorCancel "FLOW_MONITOR_CANCEL" Onf V13 V13 1870;
+    FlowMonitorPaused "FLOW_MONITOR_PAUSED" Nicira V10 V12 22;
+    FlowMonitorPaused "FLOW_MONITOR_PAUSED" Onf V13 V13 1871;
+    FlowMonitorResumed "FLOW_MONITOR_RESUMED" Nicira V10 V12 23;
+    FlowMonitorResumed "FLOW_MONITOR_RESUMED" Onf V13 V13 1872;
     TlvTableMod "TLV_TABLE_MOD" Nicira V10 V15 24;
     TlvTableRequest "TLV_TABLE_REQUEST" Nicira V10 V15 25;
     TlvTableReply "TLV_TABLE_REPLY" Nicira V10 V15 26;

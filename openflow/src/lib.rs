@@ -21,6 +21,7 @@
 pub mod action;
 pub mod bundle;
 pub mod codec;
+pub mod continuation;
 pub mod control;
 pub mod counters;
 pub mod error;

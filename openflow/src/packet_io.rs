@@ -2,11 +2,12 @@
 //!
 //! # References
 //! OpenFlow 1.0.2 §5.4.1, §5.3.6; 1.3.5 §7.4.1, §7.3.7; 1.5.1 §7.3.6; `nicira-ext.h`,
-//! NXT_PACKET_IN2, NXT_RESUME.
+//! NXT_PACKET_IN, NXT_PACKET_IN2, NXT_RESUME.
 
 use packet::flow::{FieldId, FlowMatch};
 
 use crate::action::{ControllerReason, OfAction, decode_actions, encode_actions};
+use crate::continuation::Continuation;
 use crate::error::OfpError;
 use crate::flow::NO_BUFFER;
 use crate::kind::Kind;
@@ -36,9 +37,8 @@ pub struct PacketIn {
     pub metadata: FlowMatch,
     /// The bytes of the `controller` action; PACKET_IN2 only.
     pub userdata: Vec<u8>,
-    /// What the switch needs to go on where it paused; PACKET_IN2 only, and only the switch knows what
-    /// is in it.
-    pub continuation: Option<Vec<u8>>,
+    /// What the switch needs to go on where it paused; PACKET_IN2 only.
+    pub continuation: Option<Box<Continuation>>,
 }
 
 impl PacketIn {
@@ -54,8 +54,10 @@ impl PacketIn {
         kind: Kind,
         r: &mut Reader<'_>,
     ) -> Result<PacketIn, OfpError> {
-        if kind != Kind::PacketIn {
-            return decode2(r);
+        match kind {
+            Kind::PacketIn => {}
+            Kind::PacketInNxt => return decode_nxt(r),
+            _ => return decode2(version, r),
         }
         let mut packet_in = PacketIn { buffer_id: r.u32()?, ..EMPTY };
         packet_in.total_len = r.u16()?.into();
@@ -74,9 +76,21 @@ impl PacketIn {
         Ok(packet_in)
     }
 
-    pub(crate) fn encode(&self, version: Version, kind: Kind, w: &mut Writer) {
-        if kind != Kind::PacketIn {
-            return self.encode2(version, w);
+    /// # Errors
+    /// What the version cannot say.
+    pub(crate) fn encode(
+        &self,
+        version: Version,
+        kind: Kind,
+        w: &mut Writer,
+    ) -> Result<(), OfpError> {
+        match kind {
+            Kind::PacketIn => {}
+            Kind::PacketInNxt => {
+                self.encode_nxt(version, w);
+                return Ok(());
+            }
+            _ => return self.encode2(version, w),
         }
         w.u32(self.buffer_id);
         w.u16(u16::try_from(self.total_len).unwrap_or(u16::MAX));
@@ -93,9 +107,27 @@ impl PacketIn {
             w.zeros(2);
         }
         w.bytes(&self.packet);
+        Ok(())
     }
 
-    fn encode2(&self, version: Version, w: &mut Writer) {
+    fn encode_nxt(&self, version: Version, w: &mut Writer) {
+        w.u32(self.buffer_id);
+        w.u16(u16::try_from(self.total_len).unwrap_or(u16::MAX));
+        w.u8(self.reason.for_version(version) as u8);
+        w.u8(self.table);
+        w.u64(self.cookie);
+        let at = w.len();
+        w.u16(0);
+        w.zeros(6);
+        let start = w.len();
+        oxm::encode_entries(w, &self.metadata, Numbers::Nxm, Cookie::default());
+        w.patch_len(at, start);
+        w.pad8(start);
+        w.zeros(2);
+        w.bytes(&self.packet);
+    }
+
+    fn encode2(&self, version: Version, w: &mut Writer) -> Result<(), OfpError> {
         let mut put = |kind, body: &dyn Fn(&mut Writer)| {
             let at = prop::begin(w, kind);
             body(w);
@@ -115,7 +147,7 @@ impl PacketIn {
                 w.u64(self.cookie);
             });
         }
-        put(PROP_REASON, &|w| w.u8(self.reason as u8));
+        put(PROP_REASON, &|w| w.u8(self.reason.for_version(version) as u8));
         let numbers = if version == Version::V10 { Numbers::Nxm } else { Numbers::Oxm(version) };
         put(PROP_METADATA, &|w| {
             oxm::encode_entries(w, &self.metadata, numbers, Cookie::default());
@@ -124,11 +156,12 @@ impl PacketIn {
             put(PROP_USERDATA, &|w| w.bytes(&self.userdata));
         }
         if let Some(continuation) = &self.continuation {
-            put(PROP_CONTINUATION, &|w| {
-                w.zeros(4);
-                w.bytes(continuation);
-            });
+            let at = prop::begin(w, PROP_CONTINUATION);
+            w.zeros(4);
+            continuation.encode(version, w)?;
+            prop::end(w, at);
         }
+        Ok(())
     }
 }
 
@@ -158,7 +191,23 @@ fn reason(number: u8) -> Result<ControllerReason, OfpError> {
     ControllerReason::from_number(number).ok_or(OfpError::NxbrBadReason)
 }
 
-fn decode2(r: &mut Reader<'_>) -> Result<PacketIn, OfpError> {
+fn decode_nxt(r: &mut Reader<'_>) -> Result<PacketIn, OfpError> {
+    let mut packet_in = PacketIn { buffer_id: r.u32()?, ..EMPTY };
+    packet_in.total_len = r.u16()?.into();
+    packet_in.reason = reason(r.u8()?)?;
+    packet_in.table = r.u8()?;
+    packet_in.cookie = r.u64()?;
+    let len = usize::from(r.u16()?);
+    r.skip(6)?;
+    let whole = r.bytes(len.next_multiple_of(8))?;
+    let mut entries = Reader::new(&whole[..len], OfpError::BmBadLen);
+    packet_in.metadata = oxm::decode_entries(&mut entries, None)?;
+    r.skip(2)?;
+    packet_in.packet = r.rest().to_vec();
+    Ok(packet_in)
+}
+
+fn decode2(version: Version, r: &mut Reader<'_>) -> Result<PacketIn, OfpError> {
     let mut packet_in = EMPTY;
     let mut total_len = None;
     while !r.is_empty() {
@@ -179,7 +228,8 @@ fn decode2(r: &mut Reader<'_>) -> Result<PacketIn, OfpError> {
             prop::Id::Standard(PROP_USERDATA) => packet_in.userdata = body.rest().to_vec(),
             prop::Id::Standard(PROP_CONTINUATION) => {
                 body.skip(4)?;
-                packet_in.continuation = Some(body.rest().to_vec());
+                let continuation = Continuation::decode(version, &mut body)?;
+                packet_in.continuation = Some(Box::new(continuation));
             }
             id => return Err(id.unknown()),
         }

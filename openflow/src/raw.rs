@@ -149,7 +149,7 @@ impl<'a> Raw<'a> {
         let kind = Kind::from_number(form, version, number).ok_or(match form {
             Form::Standard => OfpError::BrBadType,
             Form::Stats => OfpError::BrBadStat,
-            Form::Nicira | Form::NiciraStats | Form::Onf => OfpError::BrBadSubtype,
+            Form::Nicira | Form::NiciraStats | Form::Onf | Form::OnfStats => OfpError::BrBadSubtype,
         })?;
         Ok(Raw { version, kind, form, direction, more, xid: header.xid, body: r.rest() })
     }
@@ -185,14 +185,16 @@ fn read_stats(version: Version, kind: u16, r: &mut Reader<'_>) -> Result<(Form, 
     if kind != STATS_VENDOR {
         return Ok((Form::Stats, kind.into()));
     }
-    if r.u32()? != NX_VENDOR_ID {
-        return Err(OfpError::BrBadVendor);
-    }
+    let form = match r.u32()? {
+        NX_VENDOR_ID => Form::NiciraStats,
+        ONF_VENDOR_ID => Form::OnfStats,
+        _ => return Err(OfpError::BrBadVendor),
+    };
     let subtype = r.u32()?;
     if version == Version::V10 {
         r.skip(4)?;
     }
-    Ok((Form::NiciraStats, subtype))
+    Ok((form, subtype))
 }
 
 /// What a message's headers say.
@@ -214,8 +216,8 @@ pub(crate) fn start(w: &mut Writer, start: Start) -> Result<(), OfpError> {
     let message_type = match form {
         Form::Standard => number,
         Form::Nicira | Form::Onf => TYPE_VENDOR.into(),
-        Form::Stats | Form::NiciraStats if direction == Direction::Reply => stats.1,
-        Form::Stats | Form::NiciraStats => stats.0,
+        _ if direction == Direction::Reply => stats.1,
+        Form::Stats | Form::NiciraStats | Form::OnfStats => stats.0,
     };
     w.u8(version.wire());
     w.u8(u8::try_from(message_type).map_err(|_| OfpError::BrBadType)?);
@@ -226,9 +228,10 @@ pub(crate) fn start(w: &mut Writer, start: Start) -> Result<(), OfpError> {
         Form::Nicira => vendor(w, NX_VENDOR_ID, number),
         Form::Onf => vendor(w, ONF_VENDOR_ID, number),
         Form::Stats => stats_header(w, version, u16::try_from(number).unwrap_or(STATS_VENDOR)),
-        Form::NiciraStats => {
+        Form::NiciraStats | Form::OnfStats => {
             stats_header(w, version, STATS_VENDOR);
-            vendor(w, NX_VENDOR_ID, number);
+            let id = if form == Form::OnfStats { ONF_VENDOR_ID } else { NX_VENDOR_ID };
+            vendor(w, id, number);
             if version == Version::V10 {
                 w.zeros(4);
             }
@@ -301,7 +304,7 @@ mod tests {
     fn headers_round_trip() {
         for (version, kind, form) in [
             (Version::V10, Kind::FlowStats, Form::NiciraStats),
-            (Version::V13, Kind::FlowMonitor, Form::NiciraStats),
+            (Version::V13, Kind::FlowMonitor, Form::OnfStats),
             (Version::V13, Kind::FlowStats, Form::Stats),
             (Version::V10, Kind::FlowMod, Form::Nicira),
             (Version::V13, Kind::BundleAdd, Form::Onf),

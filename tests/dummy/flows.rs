@@ -305,6 +305,181 @@ fn a_flow_goes_when_its_time_is_over_and_says_so() {
     assert_eq!((removed.priority, removed.packets), (1, Some(4)));
 }
 
+/// A TCP packet with these flags.
+fn segment(flags: u8, text: &str) -> Vec<u8> {
+    let mut frame = Frame::new(mac(2), mac(1)).text(text);
+    frame.truncate(12);
+    frame.extend([8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    frame.extend([3, 232, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 16, 0, 0, 0, 0, 0]);
+    frame.resize(60, 0);
+    frame
+}
+
+/// Idle and hard timeouts of the flow of a priority, if it is there.
+fn timeouts(rig: &mut Rig, priority: u16) -> Option<(u16, u16)> {
+    let flows = flows(rig);
+    flows.iter().find(|flow| flow.priority == priority).map(|flow| (flow.idle_s, flow.hard_s))
+}
+
+#[test]
+fn the_end_of_a_connection_shortens_the_timeouts_of_its_flow() {
+    const FIN_ACK: u8 = 0x11;
+    const ACK: u8 = 0x10;
+    let mut rig = rig(Rig::new());
+    let fin = "fin_timeout(idle_timeout=5,hard_timeout=60),output:2";
+    flow(&mut rig, &format!("priority=1,idle_timeout=100,tcp,in_port=1,actions={fin}"));
+    flow(&mut rig, &format!("priority=2,tcp,in_port=3,actions={fin}"));
+    flow(
+        &mut rig,
+        &format!("priority=3,idle_timeout=3,hard_timeout=9,tcp,in_port=4,actions={fin}"),
+    );
+    for port in ["p1", "p3", "p4"] {
+        rig.send(port, &segment(ACK, "data"));
+    }
+    rig.pass(2);
+    assert_eq!(timeouts(&mut rig, 1), Some((100, 0)));
+    assert_eq!(timeouts(&mut rig, 2), Some((0, 0)));
+    for port in ["p1", "p3", "p4"] {
+        rig.send(port, &segment(FIN_ACK, "end"));
+    }
+    assert_eq!(timeouts(&mut rig, 1), Some((5, 60)));
+    assert_eq!(timeouts(&mut rig, 2), Some((5, 60)), "a flow without timeouts gets them");
+    assert_eq!(timeouts(&mut rig, 3), Some((3, 9)), "none gets longer");
+    assert_eq!(packets(&mut rig, 1), 2);
+    rig.pass(7);
+    assert!(flows(&mut rig).is_empty());
+    assert_eq!(rig.sent("p2").len(), 6);
+    rig.assert_conserved();
+}
+
+#[test]
+fn a_packet_waits_for_its_controller_and_goes_on_as_that_says() {
+    let mut rig = rig(Rig::new());
+    flow(
+        &mut rig,
+        "priority=1,in_port=1,actions=load:7->NXM_NX_REG0[],push:NXM_NX_REG0[],output:3,\
+         resubmit(,1),mod_vlan_vid:9,output:4",
+    );
+    flow(&mut rig, "table=1,cookie=5,actions=controller(pause),pop:NXM_NX_REG1[],resubmit(,2)");
+    flow(&mut rig, "table=2,priority=2,reg0=8,reg1=7,actions=output:2");
+    rig.send("p1", &frame(2, 1, "wait"));
+    assert_eq!(rig.reached(&PORTS), ["p3"], "what comes first is done at once");
+    let told = packet_ins(&mut rig).remove(0).packet_in;
+    let rest = told.continuation.clone().expect("the packet waits");
+    assert_eq!((rest.stack.clone(), rest.rest.len()), (vec![vec![0, 0, 0, 7]], 2));
+    assert_eq!((rest.rest[0].table, rest.rest[0].cookie, rest.rest[1].table), (1, 5, 0));
+    // Another packet, and another register.
+    let mut back = told.clone();
+    back.packet = frame(2, 1, "go on");
+    back.metadata.set(FieldId::by_name("reg0").expect("reg0"), 8);
+    ask(&mut rig, Message::Resume(Box::new(back.clone())));
+    rig.settle();
+    assert_eq!(rig.sent("p2"), [frame(2, 1, "go on")]);
+    assert_eq!(rig.sent("p4"), [tagged(2, 1, 9, "go on")]);
+    assert!(rig.reached(&PORTS).is_empty());
+    // Of another bridge, or of none.
+    let mut stale = back.clone();
+    if let Some(rest) = &mut stale.continuation {
+        rest.bridge[0] ^= 1;
+    }
+    for packet in [stale, openflow::packet_io::PacketIn { continuation: None, ..back }] {
+        let refused = rig.switch.openflow("br0", BY, Message::Resume(Box::new(packet)));
+        assert_eq!(refused, Err(OfpError::NxrStale));
+    }
+    rig.assert_conserved();
+}
+
+/// Changes a bit of the configuration of a port.
+fn port_mod(rig: &mut Rig, port: u16, config: openflow::port::PortConfig) {
+    let descs = ask(rig, Message::StatsRequest(StatsRequest::PortDesc(OfPort(port))));
+    let Some(Message::StatsReply(StatsReply::PortDesc(descs))) = descs.into_iter().next() else {
+        panic!("no description")
+    };
+    let change = openflow::port::PortMod {
+        port: OfPort(port),
+        hw_addr: descs[0].hw_addr,
+        config,
+        mask: config,
+        advertise: Default::default(),
+    };
+    ask(rig, Message::PortMod(change));
+}
+
+#[test]
+fn normal_passes_ports_by_that_do_not_flood_or_forward() {
+    let mut rig = rig(Rig::new());
+    flow(&mut rig, "priority=1,actions=normal");
+    port_mod(&mut rig, 2, openflow::port::PortConfig::NO_FLOOD);
+    port_mod(&mut rig, 3, openflow::port::PortConfig::NO_FWD);
+    rig.send("p1", &frame(2, 1, "to all"));
+    assert_eq!(rig.reached(&PORTS), ["p4"]);
+    // What is known to be there is sent all the same, unless nothing is.
+    for port in ["p2", "p3"] {
+        rig.send(port, &frame(1, if port == "p2" { 2 } else { 3 }, "here I am"));
+    }
+    assert_eq!(rig.reached(&PORTS), ["p1"]);
+    rig.send("p1", &frame(2, 1, "known"));
+    assert_eq!(rig.reached(&PORTS), ["p2"]);
+    rig.send("p1", &frame(3, 1, "not forwarded"));
+    assert!(rig.reached(&PORTS).is_empty());
+    rig.assert_conserved();
+}
+
+#[test]
+fn normal_of_a_controllers_packet_obeys_vlans_and_learns_nothing() {
+    let mut rig = rig(Rig::new());
+    rig.run("set port p2 tag=7 -- set port p3 tag=8");
+    let out = |rig: &mut Rig, packet: Vec<u8>| {
+        let mut metadata = FlowMatch::ANY;
+        metadata.set(FieldId::InPort, OfPort::CONTROLLER.0.into());
+        let actions = parse_actions("normal").expect("actions");
+        let out = PacketOut { buffer_id: u32::MAX, metadata, actions, packet };
+        ask(rig, Message::PacketOut(Box::new(out)));
+        rig.settle();
+    };
+    out(&mut rig, frame(9, 8, "without a tag"));
+    assert_eq!(rig.reached(&PORTS), ["p1", "p4"]);
+    out(&mut rig, tagged(9, 8, 7, "in VLAN 7"));
+    assert_eq!(rig.sent("p2"), [frame(9, 8, "in VLAN 7")]);
+    assert_eq!(rig.reached(&PORTS), ["p1", "p4"]);
+    // Its source was not learned, and a destination that is known is not flooded.
+    flow(&mut rig, "priority=1,actions=normal");
+    rig.send("p4", &frame(8, 5, "who is 8"));
+    assert_eq!(rig.reached(&PORTS), ["p1"]);
+    out(&mut rig, frame(5, 8, "to 5"));
+    assert_eq!(rig.reached(&PORTS), ["p4"]);
+}
+
+#[test]
+fn samples_are_counted() {
+    let mut rig = rig(Rig::new());
+    flow(&mut rig, "priority=1,actions=sample(probability=10,collector_set_id=1),output:2");
+    (0..3).for_each(|_| rig.send("p1", &frame(2, 1, "x")));
+    assert_eq!(packets(&mut rig, 1), 3);
+    assert_eq!((rig.switch.n_sampled(), rig.sent("p2").len()), (3, 3));
+}
+
+#[test]
+fn there_are_no_queues_to_describe_or_count() {
+    let mut rig = rig(Rig::new());
+    flow(&mut rig, "priority=1,in_port=1,actions=set_queue:3,output:2,pop_queue,enqueue:3:4");
+    rig.send("p1", &frame(2, 1, "x"));
+    assert_eq!(rig.reached(&PORTS), ["p2", "p3"], "a queue that is not there does no harm");
+    let described = |port, queue| {
+        let request = openflow::counters::QueueRequest { port: OfPort(port), queue };
+        Message::StatsRequest(StatsRequest::QueueDesc(request))
+    };
+    let all = openflow::counters::QUEUE_ALL;
+    assert_eq!(ask(&mut rig, described(1, all)), [Message::StatsReply(StatsReply::QueueDesc)]);
+    for (port, queue, error) in [(77, all, OfpError::QofBadPort), (1, 3, OfpError::NxqofQueueError)]
+    {
+        assert_eq!(rig.switch.openflow("br0", BY, described(port, queue)), Err(error));
+    }
+    let config = |port| Message::QueueConfigRequest(OfPort(port));
+    assert_eq!(ask(&mut rig, config(1)), [Message::QueueConfigReply(OfPort(1))]);
+    assert_eq!(rig.switch.openflow("br0", BY, config(77)), Err(OfpError::QofBadPort));
+}
+
 #[test]
 fn two_bridges_with_flows_are_joined() {
     let mut rig = rig(Rig::new());

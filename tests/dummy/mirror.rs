@@ -30,6 +30,68 @@ fn counts(rig: &Rig) -> Vec<(u64, u64)> {
     counts.collect()
 }
 
+/// Adds a flow.
+fn flow(rig: &mut Rig, text: &str) {
+    use openflow::flow::FlowCommand;
+    use openflow::{Message, Version, text::parse_flow};
+    use vswitchd::ofproto::notice::{Asker, ConnId};
+    let by = Asker { conn: ConnId(1), version: Version::V13, xid: 1 };
+    let flow = parse_flow(FlowCommand::Add, text).expect("a flow");
+    rig.switch.openflow("br0", by, Message::FlowMod(Box::new(flow))).expect("it is taken");
+    rig.switch.barrier();
+}
+
+#[test]
+fn a_bridge_without_flows_copies_what_it_drops() {
+    let mut rig = rig("add-mirror br0 m select-all=true output-port=span");
+    rig.run("set bridge br0 fail_mode=secure");
+    let hello = Frame::new(BROADCAST, mac(1)).text("hello");
+    rig.send("a", &hello);
+    assert_eq!(rig.sent("span"), [with_tag(hello, 10)]);
+    assert!(rig.reached(&["t", "u"]).is_empty());
+    rig.assert_conserved();
+}
+
+#[test]
+fn what_flows_send_and_drop_is_copied_too() {
+    let mut rig = rig("add-mirror br0 m select-all=true output-port=span");
+    flow(&mut rig, "priority=9,dl_type=0x1234,actions=drop");
+    let number = |rig: &Rig, port: &str| rig.port(port)["ofport"].to_string();
+    let (a, u) = (number(&rig, "a"), number(&rig, "u"));
+    let rewrite = "mod_dl_dst:02:00:00:00:00:09";
+    flow(&mut rig, &format!("priority=8,in_port={a},actions={rewrite},output:{u}"));
+    let hello = Frame::new(BROADCAST, mac(1)).text("hello");
+    rig.send("a", &hello);
+    // As it came, in the VLAN of its port; that it leaves is no news to the same output.
+    assert_eq!(rig.sent("span"), [with_tag(hello.clone(), 10)]);
+    let mut sent = hello.clone();
+    sent[..6].copy_from_slice(&mac(9));
+    assert_eq!(rig.sent("u"), [sent.clone()]);
+    // By NORMAL, once.
+    let tagged = Frame::new(BROADCAST, mac(2)).vlan(10).text("normal");
+    rig.send("t", &tagged);
+    assert_eq!(rig.sent("span"), std::slice::from_ref(&tagged));
+    assert_eq!(rig.reached(&["a", "u"]), ["a", "u"]);
+    // Only what leaves by a port, as it leaves.
+    rig.run("del-mirror br0 m -- add-mirror br0 out select-dst-port=u output-port=span");
+    rig.send("a", &hello);
+    assert_eq!(rig.sent("span"), [sent]);
+    rig.run(
+        "del-mirror br0 out -- add-mirror br0 in select-src-port=a select-vlan=11 output-port=span",
+    );
+    rig.send("a", &hello);
+    assert!(rig.sent("span").is_empty(), "of another VLAN");
+    rig.run(
+        "del-mirror br0 in -- add-mirror br0 in select-src-port=a select-vlan=10 output-port=span",
+    );
+    let mut dropped = Frame::new(mac(7), mac(1)).text("dropped");
+    dropped[12..14].copy_from_slice(&[0x12, 0x34]);
+    rig.send("a", &dropped);
+    assert_eq!(rig.sent("span"), [with_tag(dropped, 10)]);
+    assert_eq!(counts(&rig), [(1, 60)]);
+    rig.assert_conserved();
+}
+
 #[test]
 fn a_frame_is_copied_once_with_its_vlan_and_the_output_is_reserved() {
     let mut rig = rig("add-mirror br0 m select-all=true output-port=span");

@@ -79,7 +79,7 @@ fn compare(version: &str) {
 
 #[test]
 fn monitors_see_the_same() {
-    for version in ["10", "14", "15"] {
+    for version in ["10", "13", "14", "15"] {
         compare(version);
     }
 }

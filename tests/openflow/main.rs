@@ -5,5 +5,6 @@
 #![allow(clippy::expect_used, reason = "in a test, an expectation that breaks is a failure")]
 
 mod controllers;
+mod monitor;
 mod script;
 mod traffic;

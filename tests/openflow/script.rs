@@ -53,6 +53,8 @@ fn masked(text: &str) -> String {
             ("idle_age=", ", "),
             ("hard_age=", ", "),
             ("(xid", ")"),
+            // Of interfaces that each switch makes.
+            ("addr:", " "),
         ] {
             line = mask(&line, key, ends);
         }

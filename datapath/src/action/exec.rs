@@ -16,10 +16,11 @@ use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::{Checksum, Frame, Offload};
 use crate::ids::{BridgeId, PortNo};
+use crate::l2::mirror::Passing;
 use crate::l2::normal::{self, Arrival, Onward, Output, Stage};
 use crate::meter::MeterId;
 use crate::offload::{checksum, segment};
-use crate::view::Port;
+use crate::view::{Bridge, Port};
 
 /// How often a packet is recirculated at most (Open vSwitch: `MAX_RECIRC_DEPTH`, `lib/dpif-netdev.c`).
 pub const MAX_RECIRC_DEPTH: u8 = 8;
@@ -141,7 +142,9 @@ impl<O: Output> Executor<'_, '_, O> {
                 let onward = Onward::Tunnel(Some(Arc::clone(key)));
                 self.output(batch, (*port, *max_len), Some(&onward));
             }
-            Action::Normal { bridge, in_port } => self.normal(batch, *bridge, *in_port),
+            Action::Normal { bridge, in_port, mirrored } => {
+                self.normal(batch, *bridge, (*in_port, *mirrored));
+            }
             Action::Select(select) => self.select(batch, select),
             Action::Clone(actions) => self.run(batch, actions),
             Action::Userspace(what) => self.userspace(batch, *what),
@@ -173,6 +176,9 @@ impl<O: Output> Executor<'_, '_, O> {
                 self.run(&mut ended, expired);
             }
             Action::Meter(id) => self.meter(batch, *id),
+            Action::Mirror { bridge, port, passing, mirrored } => {
+                self.mirror(batch, (*bridge, *port), (*passing, *mirrored));
+            }
             Action::Count(tally) => tally.add(batch.len() as u64, n_bytes(batch)),
             // All others take.
             _ => {}
@@ -229,12 +235,40 @@ impl<O: Output> Executor<'_, '_, O> {
         }
     }
 
-    fn normal(&mut self, batch: &mut Batch, bridge: BridgeId, in_port: PortNo) {
+    /// Copies to mirrors.
+    #[cold]
+    fn mirror(&mut self, batch: &Batch, (bridge, port): (BridgeId, PortNo), to: (Passing, u32)) {
         let snapshot = self.stage.snapshot;
-        match snapshot.bridge(bridge).zip(snapshot.port(in_port)) {
-            Some((bridge, in_port)) => {
-                let from = (&**in_port, &**bridge, Arrival::Again);
+        if let Some((bridge, port)) = snapshot.bridge(bridge).zip(snapshot.port(port)) {
+            normal::mirror(self.stage, (port, bridge), to, batch, self.out);
+        }
+    }
+
+    fn normal(
+        &mut self,
+        batch: &mut Batch,
+        bridge: BridgeId,
+        (in_port, mirrored): (Option<PortNo>, u32),
+    ) {
+        let snapshot = self.stage.snapshot;
+        let Some(bridge) = snapshot.bridge(bridge) else {
+            return self.drop_all(batch, DropReason::BridgeNotFound);
+        };
+        match in_port.map(|no| snapshot.port(no)) {
+            Some(Some(in_port)) => {
+                let from = (&**in_port, &**bridge, Arrival::Again { mirrored });
                 normal::forward(self.stage, from, batch, self.out);
+            }
+            Some(None) => self.drop_all(batch, DropReason::BridgeNotFound),
+            None => self.normal_from_outside(batch, bridge),
+        }
+    }
+
+    #[cold]
+    fn normal_from_outside(&mut self, batch: &mut Batch, bridge: &Bridge) {
+        match normal::outside(bridge, Arc::clone(&self.in_port.stats)) {
+            Some(port) => {
+                normal::forward(self.stage, (&port, bridge, Arrival::Outside), batch, self.out);
             }
             None => self.drop_all(batch, DropReason::BridgeNotFound),
         }

@@ -41,6 +41,7 @@ use packet::{EtherType, VlanTag};
 
 use crate::drop_reason::DropReason;
 use crate::ids::{BridgeId, PortNo};
+use crate::l2::mirror::Passing;
 use crate::meter::MeterId;
 
 pub use exec::{Executor, Later, Recirculated};
@@ -78,8 +79,21 @@ pub enum Action {
     Normal {
         /// The bridge.
         bridge: BridgeId,
-        /// The port of the bridge that the packet came by.
-        in_port: PortNo,
+        /// The port of the bridge that the packet came by; `None`: the control plane sends it.
+        in_port: Option<PortNo>,
+        /// Mirrors that it went to already.
+        mirrored: u32,
+    },
+    /// Copies to the mirrors of a bridge that want what passes a port.
+    Mirror {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The port.
+        port: PortNo,
+        /// Which way the packet passes it.
+        passing: Passing,
+        /// Mirrors that it went to already.
+        mirrored: u32,
     },
     /// Adds an outer VLAN tag.
     PushVlan {
@@ -139,6 +153,7 @@ impl Action {
             Action::Output { .. }
             | Action::Tunnel { .. }
             | Action::Normal { .. }
+            | Action::Mirror { .. }
             | Action::DecTtl { .. }
             | Action::Meter(_)
             | Action::Select(_)

@@ -21,6 +21,8 @@ fn view(bridges: &[u16]) -> Snapshot {
             vlan: PortVlan::trunk_all(),
             up: true,
             storm: None,
+            no_flood: false,
+            no_fwd: false,
             mtu: 1500,
             stats: Arc::default(),
         }))

@@ -67,6 +67,8 @@ impl Lab {
             kind: PortKind::Device,
             terminator: None,
             storm: None,
+            no_flood: false,
+            no_fwd: false,
             vlan: PortVlan::trunk_all(),
             up: true,
             mtu: 1500,

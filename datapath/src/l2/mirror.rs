@@ -111,6 +111,16 @@ impl Mirrors {
         (!list.is_empty()).then_some(Mirrors { list, same })
     }
 
+    /// Whether others do the same.
+    #[must_use]
+    pub fn is_same(&self, other: &Mirrors) -> bool {
+        let parts = |mirror: &Mirror| {
+            let Mirror { src, dst, vlans, output, snap_len, .. } = mirror.clone();
+            (src, dst, vlans, output, snap_len)
+        };
+        self.list.iter().map(parts).eq(other.list.iter().map(parts))
+    }
+
     /// Whether the port is reserved for copies.
     #[must_use]
     pub fn is_output(&self, port: PortNo) -> bool {

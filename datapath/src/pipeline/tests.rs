@@ -241,7 +241,7 @@ fn the_control_plane_gets_finished_bytes_and_a_full_queue_drops() {
 
 #[test]
 fn normal_runs_in_the_same_pass() {
-    let normal = Action::Normal { bridge: BridgeId(0), in_port: port(0) };
+    let normal = Action::Normal { bridge: BridgeId(0), in_port: Some(port(0)), mirrored: 0 };
     let (_, mut lab, _handed) = with(list([normal]), 3);
     let f = frame(host(1), host(2));
     let learned = [("fdb.current", 1), ("fdb.learned", 1), ("0.copies", 1)];
@@ -249,7 +249,7 @@ fn normal_runs_in_the_same_pass() {
     let many = frame(BROADCAST, host(2));
     let ledger = hit([("0.copies", 1), ("0.rx_multicast", 1)]);
     lab.expect((0, [&many]), &[(1, many.clone()), (2, many.clone())], &ledger);
-    let gone = Action::Normal { bridge: BridgeId(9), in_port: port(0) };
+    let gone = Action::Normal { bridge: BridgeId(9), in_port: Some(port(0)), mirrored: 0 };
     let (_, mut lab, _handed) = with(list([gone]), 3);
     lab.expect((0, [f]), &[], &hit([("0.drop_action_bridge_not_found", 1)]));
 }

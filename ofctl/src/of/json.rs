@@ -21,7 +21,7 @@ pub(super) const fn list_name(reply: &StatsReply) -> Option<&'static str> {
         StatsReply::Flow(_) => "flows",
         StatsReply::Table(_) | StatsReply::TableFeatures(_) | StatsReply::TableDesc(_) => "tables",
         StatsReply::Port(_) | StatsReply::PortDesc(_) => "ports",
-        StatsReply::Queue(_) => "queues",
+        StatsReply::Queue(_) | StatsReply::QueueDesc => "queues",
         StatsReply::Group(_) | StatsReply::GroupDesc(_) => "groups",
         StatsReply::Meter(_) | StatsReply::MeterConfig(_) => "meters",
         _ => return None,
@@ -42,7 +42,7 @@ pub(super) fn items(style: Style<'_>, reply: &StatsReply) -> Vec<Value> {
         StatsReply::GroupDesc(groups) => groups.iter().map(|item| group(style, item)).collect(),
         StatsReply::Meter(meters) => meters.iter().map(meter_stats).collect(),
         StatsReply::MeterConfig(meters) => meters.iter().map(meter).collect(),
-        StatsReply::FlowMonitor(_) => Vec::new(),
+        StatsReply::FlowMonitor(_) | StatsReply::QueueDesc => Vec::new(),
         StatsReply::Desc(desc) => vec![json!({
             "manufacturer": desc.manufacturer,
             "hardware": desc.hardware,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use openflow::port::{PortDesc, PortFeatures, PortMod};
 use openflow::switch::{FragHandling, SwitchConfig};
-use openflow::table::TableMod;
+use openflow::table::{TableFeatures, TableMod};
 use openflow::text::{
     PORT_CHANGES, TABLE_CHANGES, TableChange, parse_port_change, parse_table_change,
 };
@@ -71,6 +71,9 @@ pub(super) fn mod_table(context: &Context, args: &[String]) -> Result<(), Error>
             Error::Usage(format!("{table:?} is no table (allowed: 0 to 254, all)"))
         })?,
     };
+    if let Some(name) = word.strip_prefix("name:") {
+        return name_table(context, switch, (number, name));
+    }
     let change = parse_table_change(word).ok_or_else(|| {
         Error::Usage(format!("{word:?} is no change of a table (allowed: {TABLE_CHANGES})"))
     })?;
@@ -83,6 +86,38 @@ pub(super) fn mod_table(context: &Context, args: &[String]) -> Result<(), Error>
     change.apply(&mut table);
     session.command(&Message::TableMod(table))
 }
+
+/// Names tables: what else they can do is said as it is.
+fn name_table(context: &Context, switch: &str, (table, name): (u8, &str)) -> Result<(), Error> {
+    if name.len() >= MAX_TABLE_NAME_LEN {
+        let allowed = MAX_TABLE_NAME_LEN - 1;
+        let text = format!("table name {name:?} is too long (allowed: {allowed} bytes)");
+        return Err(Error::Usage(text));
+    }
+    let mut session = context.open_from(switch, Version::V13, "mod-table")?;
+    let mut found = Vec::new();
+    session.stats(StatsRequest::TableFeatures(Vec::new()), |_, _, reply| {
+        if let StatsReply::TableFeatures(tables) = reply {
+            let is_meant =
+                |of: &&TableFeatures| table == openflow::flow::TABLE_ALL || of.table == table;
+            found.extend(tables.iter().filter(is_meant).cloned());
+        }
+        Ok(())
+    })?;
+    for features in found {
+        // One at a time: a request of all would not fit a message.
+        let name = name.to_owned();
+        let change = TableFeatures { name, command: MODIFY_FEATURES, ..features };
+        let request = StatsRequest::TableFeatures(vec![change]);
+        session.stats(request, |_, _, _| Ok(()))?;
+    }
+    Ok(())
+}
+
+/// OFP_MAX_TABLE_NAME_LEN, with the zero at the end.
+const MAX_TABLE_NAME_LEN: usize = 32;
+/// OFPTFC_MODIFY of OpenFlow 1.5; other versions have no such byte.
+const MODIFY_FEATURES: u8 = 1;
 
 /// One bit is changed; the others stay as they are.
 fn keep_config(session: &mut Session<'_>, table: &mut TableMod) -> Result<(), Error> {

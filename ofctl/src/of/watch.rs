@@ -8,7 +8,6 @@ use openflow::flow::{MonitorFlags, MonitorRequest};
 use openflow::nicira::PacketInFormat;
 use openflow::switch::SwitchConfig;
 use openflow::text::{Detail, Names, message_text, message_title, parse_monitor};
-use openflow::version::Versions;
 use openflow::{Message, StatsRequest, Version};
 
 use super::arg;
@@ -54,10 +53,7 @@ pub(super) fn monitor(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let wishes = Wishes::of(args)?;
-    let mut session = match wishes.watches.as_slice() {
-        [] => context.open(arg(args, 0))?,
-        _ => context.open_with(arg(args, 0), monitoring(context))?,
-    };
+    let mut session = context.open(arg(args, 0))?;
     let monitors = monitors(&mut session, &wishes)?;
     if let Some(miss_send_len) = wishes.miss_send_len {
         let (_, decoded) = session.ask(&Message::GetConfigRequest)?;
@@ -87,15 +83,6 @@ pub(super) fn monitor(
     }
     let codec = session.connection.codec;
     follow(&mut session.connection, |_| codec, &printer, out)
-}
-
-/// Flow monitors of OpenFlow 1.3 are an extension that not every switch has: another version is
-/// better, if it is allowed.
-fn monitoring(context: &Context) -> Versions {
-    let allowed = context.options.versions;
-    let better = |known: &Version| *known != Version::V13 && allowed.contains(*known);
-    let better: Versions = Version::SPOKEN.into_iter().filter(better).collect();
-    if better == Versions::default() { allowed } else { better }
 }
 
 fn monitors(session: &mut Session<'_>, wishes: &Wishes) -> Result<Vec<MonitorRequest>, Error> {

@@ -424,7 +424,8 @@ no-packet-in, stp or no-stp. Flooding and spanning tree need OpenFlow 1.0: -O Op
         max_args: Some(3),
         help: "Change what a full table does",
         long_help: "\
-CHANGE is evict, noevict, vacancy:LOW,HIGH (percent) or novacancy. TABLE may be all.",
+CHANGE is evict, noevict, vacancy:LOW,HIGH (percent), novacancy or name:NAME. TABLE may be
+all.",
         route: Route::OpenFlow(Task::ModTable),
         ..FLOWS
     },

@@ -68,7 +68,8 @@ impl ControllerReason {
         }
     }
 
-    /// What a version can say: before OpenFlow 1.4, four of them are one.
+    /// What a version can say: before OpenFlow 1.4, four of them are one; that a miss was a flow's is
+    /// said by none.
     #[must_use]
     pub fn for_version(self, version: crate::Version) -> ControllerReason {
         let old = version < crate::Version::V14;
@@ -81,7 +82,8 @@ impl ControllerReason {
             ControllerReason::ExplicitMiss if version < crate::Version::V13 => {
                 ControllerReason::Action
             }
-            ControllerReason::ExplicitMiss if old => ControllerReason::NoMatch,
+            // A number of the switch's own.
+            ControllerReason::ExplicitMiss => ControllerReason::NoMatch,
             reason => reason,
         }
     }

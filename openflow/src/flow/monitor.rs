@@ -1,7 +1,8 @@
 //! Flow monitors: a controller is told of flows as they come, change and go.
 //!
 //! # References
-//! OpenFlow 1.4.1 §7.3.5.17; `nicira-ext.h`, NXST_FLOW_MONITOR.
+//! OpenFlow 1.4.1 §7.3.5.17; `nicira-ext.h`, NXST_FLOW_MONITOR; the ONF's extension 187, which gives
+//! OpenFlow 1.3 what Nicira's gives 1.0.
 
 use packet::flow::FlowMatch;
 
@@ -72,16 +73,23 @@ pub struct MonitorRequest {
 
 impl MonitorRequest {
     pub(crate) fn decode(form: Form, r: &mut Reader<'_>) -> Result<Self, OfpError> {
-        if form == Form::NiciraStats {
-            let (id, flags, out_port) = (r.u32()?, MonitorFlags(r.u16()?), OfPort(r.u16()?));
-            let (len, table) = (usize::from(r.u16()?), r.u8()?);
-            if r.bytes(5)?.iter().any(|byte| *byte != 0) {
+        if form != Form::Stats {
+            let (id, flags) = (r.u32()?, MonitorFlags(r.u16()?));
+            // The ONF's form has a wide port, and the rest is Nicira's.
+            let (len, out_port, n_zeros) = if form == Form::OnfStats {
+                (usize::from(r.u16()?), OfPort::from_wide(r.u32()?)?, 3)
+            } else {
+                let port = OfPort(r.u16()?);
+                (usize::from(r.u16()?), port, 5)
+            };
+            let table = r.u8()?;
+            if r.bytes(n_zeros)?.iter().any(|byte| *byte != 0) {
                 return Err(OfpError::NxbrMustBeZero);
             }
             if flags.0 & 0xf == 0 || flags.0 & !NX_FLAGS != 0 {
                 return Err(OfpError::MofBadFlags);
             }
-            let matching = decode_nxm_match(r, len)?.0;
+            let matching = read_match((form, len), r)?;
             let (command, out_group) = (MonitorCommand::Add, GROUP_ANY);
             return Ok(MonitorRequest { id, command, flags, out_port, out_group, table, matching });
         }
@@ -109,7 +117,16 @@ impl MonitorRequest {
             w.u16(0);
             w.u8(self.table);
             w.zeros(5);
-            return put_nxm(w, &self.matching, at);
+            return put_entries(w, &self.matching, at);
+        }
+        if form == Form::OnfStats {
+            w.u16(self.flags.0 & NX_FLAGS);
+            let at = w.len();
+            w.u16(0);
+            w.u32(self.out_port.to_wide());
+            w.u8(self.table);
+            w.zeros(3);
+            return put_match(w, &self.matching, (at, version));
         }
         w.u32(self.out_port.to_wide());
         w.u32(self.out_group);
@@ -120,7 +137,24 @@ impl MonitorRequest {
     }
 }
 
-fn put_nxm(w: &mut Writer, matching: &FlowMatch, len_at: usize) {
+/// The match of Nicira's form is a list of fields; that of the ONF's is whole, with a length of its own.
+fn read_match((form, len): (Form, usize), r: &mut Reader<'_>) -> Result<FlowMatch, OfpError> {
+    match form {
+        Form::OnfStats => oxm::decode_match(r),
+        _ => Ok(decode_nxm_match(r, len)?.0),
+    }
+}
+
+fn put_match(w: &mut Writer, matching: &FlowMatch, (len_at, version): (usize, Version)) {
+    let start = w.len();
+    oxm::encode_match(w, matching, Numbers::Oxm(version));
+    if let Some([high, low]) = w.as_bytes().get(start + 2..start + 4) {
+        let len = u16::from_be_bytes([*high, *low]);
+        w.patch_u16(len_at, len);
+    }
+}
+
+fn put_entries(w: &mut Writer, matching: &FlowMatch, len_at: usize) {
     let start = w.len();
     oxm::encode_entries(w, matching, Numbers::Nxm, Cookie::default());
     w.patch_len(len_at, start);
@@ -186,8 +220,8 @@ impl FlowUpdate {
         let len = usize::from(r.u16()?);
         let mut r = r.sub(len.checked_sub(2).ok_or(OfpError::BrBadLen)?)?;
         let event = r.u16()?;
-        if form == Form::NiciraStats {
-            return decode_nxm(version, event, &mut r);
+        if form != Form::Stats {
+            return decode_nxm((version, form), event, &mut r);
         }
         if !OF_EVENTS.contains(&event) {
             return Err(OfpError::NxbrFmBadEvent);
@@ -235,14 +269,14 @@ impl FlowUpdate {
         let start = w.len();
         w.u16(0);
         match self {
-            FlowUpdate::Flow(flow) if form == Form::NiciraStats => encode_nxm(flow, version, w)?,
+            FlowUpdate::Flow(flow) if form != Form::Stats => encode_nxm(flow, (version, form), w)?,
             FlowUpdate::Flow(flow) => encode_of(flow, version, w)?,
             FlowUpdate::Abbreviated(xid) => {
-                w.u16(if form == Form::NiciraStats { 3 } else { 4 });
+                w.u16(if form == Form::Stats { 4 } else { 3 });
                 w.u32(*xid);
             }
-            FlowUpdate::Paused | FlowUpdate::Resumed if form == Form::NiciraStats => {
-                // Nicira's form has messages of their own for these.
+            FlowUpdate::Paused | FlowUpdate::Resumed if form != Form::Stats => {
+                // There, these are messages of their own.
                 return Err(OfpError::NxbrFmBadEvent);
             }
             FlowUpdate::Paused | FlowUpdate::Resumed => {
@@ -255,7 +289,12 @@ impl FlowUpdate {
     }
 }
 
-fn decode_nxm(version: Version, event: u16, r: &mut Reader<'_>) -> Result<FlowUpdate, OfpError> {
+/// Nicira's form, and the ONF's, which has instructions in the place of actions.
+fn decode_nxm(
+    (version, form): (Version, Form),
+    event: u16,
+    r: &mut Reader<'_>,
+) -> Result<FlowUpdate, OfpError> {
     if !NX_EVENTS.contains(&event) {
         return Err(OfpError::NxbrFmBadEvent);
     }
@@ -266,8 +305,12 @@ fn decode_nxm(version: Version, event: u16, r: &mut Reader<'_>) -> Result<FlowUp
         let (len, table) = (usize::from(r.u16()?), r.u8()?);
         r.skip(1)?;
         let cookie = r.u64()?;
-        let matching = decode_nxm_match(r, len)?.0;
-        let actions = decode_actions(version, r, 0)?;
+        let matching = read_match((form, len), r)?;
+        let actions = if form == Form::OnfStats {
+            decode_instructions(version, r)?
+        } else {
+            decode_actions(version, r, 0)?
+        };
         let reason = u8::try_from(reason).map_err(|_| OfpError::NxbrBadReason)?;
         let event = match event {
             0 => MonitorEvent::Added,
@@ -288,7 +331,11 @@ fn decode_nxm(version: Version, event: u16, r: &mut Reader<'_>) -> Result<FlowUp
     if r.is_empty() { Ok(update) } else { Err(OfpError::BrBadLen) }
 }
 
-fn encode_nxm(flow: &UpdateFlow, version: Version, w: &mut Writer) -> Result<(), OfpError> {
+fn encode_nxm(
+    flow: &UpdateFlow,
+    (version, form): (Version, Form),
+    w: &mut Writer,
+) -> Result<(), OfpError> {
     let (event, reason) = match flow.event {
         MonitorEvent::Initial | MonitorEvent::Added => (0, 0),
         MonitorEvent::Removed(reason) => (1, reason),
@@ -304,7 +351,11 @@ fn encode_nxm(flow: &UpdateFlow, version: Version, w: &mut Writer) -> Result<(),
     w.u8(flow.table);
     w.u8(0);
     w.u64(flow.cookie);
-    put_nxm(w, &flow.matching, at);
+    if form == Form::OnfStats {
+        put_match(w, &flow.matching, (at, version));
+        return encode_instructions(version, &flow.actions, tag(&flow.matching), w);
+    }
+    put_entries(w, &flow.matching, at);
     crate::action::encode_actions(version, &flow.actions, w)
 }
 

@@ -15,10 +15,11 @@ use crate::kind::{Form, Kind};
 use crate::meter::MeterMod;
 use crate::nicira::{PacketInFormat, TlvTable, TlvTableMod};
 use crate::packet_io::{PacketIn, PacketOut};
-use crate::port::{PortMod, PortStatus};
+use crate::port::{OfPort, PortMod, PortStatus};
 use crate::raw::Raw;
 use crate::switch::{Features, SwitchConfig};
 use crate::table::{TableMod, TableStatus};
+use crate::version::Version;
 use crate::wire::{Reader, Writer};
 
 /// A message.
@@ -35,6 +36,8 @@ pub enum Message {
     GetConfigReply(SwitchConfig),
     SetConfig(SwitchConfig),
     PacketIn(Box<PacketIn>),
+    /// In the form of NXT_PACKET_IN.
+    PacketInNxt(Box<PacketIn>),
     /// In the form of NXT_PACKET_IN2.
     PacketIn2(Box<PacketIn>),
     /// A paused packet goes on (NXT_RESUME).
@@ -56,6 +59,12 @@ pub enum Message {
     GetAsyncRequest,
     GetAsyncReply(AsyncConfig),
     SetAsync(AsyncConfig),
+    /// In the form of NXT_SET_ASYNC_CONFIG2: the properties of OpenFlow 1.4.
+    SetAsync2(AsyncConfig),
+    /// The queues of a port; [`OfPort::NONE`]: of all.
+    QueueConfigRequest(OfPort),
+    /// The port has no queues.
+    QueueConfigReply(OfPort),
     BundleControl(BundleControl),
     BundleAdd(BundleAdd),
     StatsRequest(StatsRequest),
@@ -94,6 +103,7 @@ impl Message {
             Kind::GetConfigReply => Message::GetConfigReply(SwitchConfig::decode(version, r)?),
             Kind::SetConfig => Message::SetConfig(SwitchConfig::decode(version, r)?),
             Kind::PacketIn => Message::PacketIn(packet(r)?),
+            Kind::PacketInNxt => Message::PacketInNxt(packet(r)?),
             Kind::PacketIn2 => Message::PacketIn2(packet(r)?),
             Kind::Resume => Message::Resume(packet(r)?),
             Kind::FlowRemoved => {
@@ -140,6 +150,7 @@ impl Message {
             Message::GetConfigReply(_) => Kind::GetConfigReply,
             Message::SetConfig(_) => Kind::SetConfig,
             Message::PacketIn(_) => Kind::PacketIn,
+            Message::PacketInNxt(_) => Kind::PacketInNxt,
             Message::PacketIn2(_) => Kind::PacketIn2,
             Message::Resume(_) => Kind::Resume,
             Message::FlowRemoved(_) => Kind::FlowRemoved,
@@ -159,6 +170,9 @@ impl Message {
             Message::GetAsyncRequest => Kind::GetAsyncRequest,
             Message::GetAsyncReply(_) => Kind::GetAsyncReply,
             Message::SetAsync(_) => Kind::SetAsync,
+            Message::SetAsync2(_) => Kind::SetAsync2,
+            Message::QueueConfigRequest(_) => Kind::QueueConfigRequest,
+            Message::QueueConfigReply(_) => Kind::QueueConfigReply,
             Message::BundleControl(_) => Kind::BundleControl,
             Message::BundleAdd(_) => Kind::BundleAdd,
             Message::StatsRequest(request) => request.kind(),
@@ -191,9 +205,10 @@ impl Message {
             Message::GetConfigReply(config) | Message::SetConfig(config) => {
                 config.encode(version, w);
             }
-            Message::PacketIn(packet) | Message::PacketIn2(packet) | Message::Resume(packet) => {
-                packet.encode(version, self.kind(), w);
-            }
+            Message::PacketIn(packet)
+            | Message::PacketInNxt(packet)
+            | Message::PacketIn2(packet)
+            | Message::Resume(packet) => packet.encode(version, self.kind(), w)?,
             Message::FlowRemoved(removed) => removed.encode(c, form, w),
             Message::PortStatus(status) => status.encode(version, w),
             Message::PacketOut(packet) => packet.encode(version, w)?,
@@ -218,6 +233,19 @@ impl Message {
             Message::GetAsyncReply(config) | Message::SetAsync(config) => {
                 config.encode(c.version, w);
             }
+            Message::SetAsync2(config) => config.encode_properties(w),
+            Message::QueueConfigRequest(port) if c.version == Version::V10 => {
+                w.u16(port.0);
+                w.zeros(2);
+            }
+            Message::QueueConfigReply(port) if c.version == Version::V10 => {
+                w.u16(port.0);
+                w.zeros(6);
+            }
+            Message::QueueConfigRequest(port) | Message::QueueConfigReply(port) => {
+                w.u32(port.to_wide());
+                w.zeros(4);
+            }
             Message::BundleControl(control) => control.encode(w),
             Message::BundleAdd(add) => add.encode(w),
             Message::SetFlowFormat(FlowFormat::OpenFlow10) => w.u32(FORMAT_OPENFLOW10),
@@ -240,6 +268,19 @@ impl Message {
     }
 }
 
+/// Whose queues are asked for. OpenFlow 1.0 can name a port only.
+fn queue_port(version: Version, r: &mut Reader<'_>) -> Result<OfPort, OfpError> {
+    if version == Version::V10 {
+        let port = OfPort(r.u16()?);
+        r.skip(2)?;
+        return if port < OfPort::MAX { Ok(port) } else { Err(OfpError::QofBadPort) };
+    }
+    let port = OfPort::from_wide(r.u32()?).map_err(|_| OfpError::QofBadPort)?;
+    r.skip(4)?;
+    let is_usable = port < OfPort::MAX || port == OfPort::NONE;
+    if is_usable { Ok(port) } else { Err(OfpError::QofBadPort) }
+}
+
 /// Messages about the connection itself.
 fn decode_connection(c: &Codec, raw: &Raw<'_>, r: &mut Reader<'_>) -> Result<Message, OfpError> {
     let version = c.version;
@@ -251,6 +292,8 @@ fn decode_connection(c: &Codec, raw: &Raw<'_>, r: &mut Reader<'_>) -> Result<Mes
         Kind::GetAsyncRequest => Message::GetAsyncRequest,
         Kind::GetAsyncReply => Message::GetAsyncReply(AsyncConfig::decode(version, r)?),
         Kind::SetAsync => Message::SetAsync(AsyncConfig::decode(version, r)?),
+        Kind::SetAsync2 => Message::SetAsync2(AsyncConfig::decode_properties(r)?),
+        Kind::QueueConfigRequest => Message::QueueConfigRequest(queue_port(version, r)?),
         Kind::BundleControl => Message::BundleControl(BundleControl::decode(r)?),
         Kind::BundleAdd => Message::BundleAdd(BundleAdd::decode(version, raw.xid, r)?),
         Kind::SetFlowFormat => Message::SetFlowFormat(match r.u32()? {

@@ -38,6 +38,7 @@ pub enum StatsRequest {
     TableFeatures(Vec<TableFeatures>),
     TableDesc,
     PortDesc(OfPort),
+    QueueDesc(QueueRequest),
     FlowMonitor(Vec<MonitorRequest>),
 }
 
@@ -60,6 +61,8 @@ pub enum StatsReply {
     TableFeatures(Vec<TableFeatures>),
     TableDesc(Vec<TableMod>),
     PortDesc(Vec<PortDesc>),
+    /// There are no queues to be described.
+    QueueDesc,
     FlowMonitor(Vec<FlowUpdate>),
 }
 
@@ -83,6 +86,7 @@ impl StatsRequest {
             StatsRequest::TableFeatures(_) => Kind::TableFeatures,
             StatsRequest::TableDesc => Kind::TableDesc,
             StatsRequest::PortDesc(_) => Kind::PortDesc,
+            StatsRequest::QueueDesc(_) => Kind::QueueDesc,
             StatsRequest::FlowMonitor(_) => Kind::FlowMonitor,
         }
     }
@@ -128,6 +132,7 @@ impl StatsRequest {
             Kind::TableDesc => StatsRequest::TableDesc,
             Kind::PortDesc if v15 => StatsRequest::PortDesc(OfPort::from_wide(padded(r)?)?),
             Kind::PortDesc => StatsRequest::PortDesc(OfPort::NONE),
+            Kind::QueueDesc => StatsRequest::QueueDesc(QueueRequest::decode(version, r)?),
             Kind::FlowMonitor => {
                 StatsRequest::FlowMonitor(list(r, |r| MonitorRequest::decode(form, r))?)
             }
@@ -155,7 +160,9 @@ impl StatsRequest {
             StatsRequest::Flow(request) | StatsRequest::Aggregate(request) => {
                 request.encode(c, form, w);
             }
-            StatsRequest::Queue(request) => request.encode(version, w),
+            StatsRequest::Queue(request) | StatsRequest::QueueDesc(request) => {
+                request.encode(version, w);
+            }
             StatsRequest::TableFeatures(features) => {
                 features.iter().for_each(|features| features.encode(version, w));
             }
@@ -206,6 +213,7 @@ impl StatsReply {
             StatsReply::TableFeatures(_) => Kind::TableFeatures,
             StatsReply::TableDesc(_) => Kind::TableDesc,
             StatsReply::PortDesc(_) => Kind::PortDesc,
+            StatsReply::QueueDesc => Kind::QueueDesc,
             StatsReply::FlowMonitor(_) => Kind::FlowMonitor,
         }
     }
@@ -237,6 +245,7 @@ impl StatsReply {
             StatsReply::TableFeatures(entries) => entries.len(),
             StatsReply::TableDesc(entries) => entries.len(),
             StatsReply::PortDesc(entries) => entries.len(),
+            StatsReply::QueueDesc => 0,
             StatsReply::FlowMonitor(entries) => entries.len(),
         }
     }
@@ -269,6 +278,7 @@ impl StatsReply {
             StatsReply::TableFeatures(entries) => entries[at].encode(version, w),
             StatsReply::TableDesc(entries) => entries[at].encode_desc(w),
             StatsReply::PortDesc(entries) => entries[at].encode(version, w),
+            StatsReply::QueueDesc => {}
             StatsReply::FlowMonitor(entries) => entries[at].encode(version, form, w)?,
         }
         Ok(())
@@ -294,6 +304,7 @@ impl StatsReply {
             }
             Kind::TableDesc => StatsReply::TableDesc(list(r, TableMod::decode_desc)?),
             Kind::PortDesc => StatsReply::PortDesc(list(r, |r| PortDesc::decode(version, r))?),
+            Kind::QueueDesc if r.is_empty() => StatsReply::QueueDesc,
             Kind::FlowMonitor => {
                 StatsReply::FlowMonitor(list(r, |r| FlowUpdate::decode(version, form, r))?)
             }

@@ -12,6 +12,7 @@ use super::message::{Detail, put_hex_dump};
 use super::names::{Names, Style};
 use super::scan::Piece;
 use super::{TextError, action, actions_text, flow, matching, value};
+use crate::continuation::Continuation;
 use crate::flow::{DEFAULT_PRIORITY, NO_BUFFER};
 use crate::packet_io::{PacketIn, PacketOut};
 use crate::port::OfPort;
@@ -102,7 +103,47 @@ pub(super) fn put(text: &mut String, style: Style<'_>, packet: &PacketIn, detail
         let bytes: Vec<String> = packet.userdata.iter().map(|byte| format!("{byte:02x}")).collect();
         let _ = writeln!(text, " userdata={}", bytes.join("."));
     }
+    if let Some(continuation) = &packet.continuation {
+        put_continuation(text, style, continuation);
+    }
     put_packet(text, &packet.packet, detail);
+}
+
+fn put_continuation(text: &mut String, style: Style<'_>, continuation: &Continuation) {
+    // Numbers of 32 bits in the order of the machine that wrote them: nearly always this one.
+    let [a, b, c, d] = [0, 4, 8, 12].map(|at| {
+        let bytes = continuation.bridge[at..].first_chunk::<4>();
+        bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    });
+    let (b1, b2, c1, c2) = (b >> 16, b & 0xffff, c >> 16, c & 0xffff);
+    let _ =
+        writeln!(text, " continuation.bridge={a:08x}-{b1:04x}-{b2:04x}-{c1:04x}-{c2:04x}{d:08x}");
+    if !continuation.stack.is_empty() {
+        text.push_str(" continuation.stack=(top)");
+        for item in &continuation.stack {
+            let digits: String = item.iter().map(|byte| format!("{byte:02x}")).collect();
+            let digits = digits.trim_start_matches('0');
+            let _ = write!(text, " 0x{}", if digits.is_empty() { "0" } else { digits });
+        }
+        text.push_str(" (bottom)\n");
+    }
+    if continuation.mirrors != 0 {
+        let _ = writeln!(text, " continuation.mirrors={:#x}", continuation.mirrors);
+    }
+    if continuation.is_tracked {
+        text.push_str(" continuation.conntracked=true\n");
+    }
+    if !continuation.rest.is_empty() {
+        let rest = continuation.rest.iter().map(|rest| {
+            let actions = actions_text(style, &rest.actions);
+            format!("unroll_xlate(table={}, cookie={}),{actions}", rest.table, rest.cookie)
+        });
+        let _ = writeln!(text, " continuation.actions={}", rest.collect::<Vec<_>>().join(","));
+    }
+    if !continuation.action_set.is_empty() {
+        let set = actions_text(style, &continuation.action_set);
+        let _ = writeln!(text, " continuation.action_set={set}");
+    }
 }
 
 /// The same of Nicira's form, whose table counts in OpenFlow 1.0 too.

@@ -147,7 +147,8 @@ pub enum TableChange {
 }
 
 /// Every word of [`parse_table_change`].
-pub const TABLE_CHANGES: &str = "evict, noevict, vacancy:LOW,HIGH (percent) or novacancy";
+pub const TABLE_CHANGES: &str =
+    "evict, noevict, vacancy:LOW,HIGH (percent), novacancy or name:NAME";
 
 /// Reads a change of a table.
 #[must_use]

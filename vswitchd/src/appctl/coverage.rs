@@ -83,6 +83,7 @@ impl Coverage {
         for name in FDB_COUNTERS.iter().chain(&["netdev_received", "netdev_sent"]) {
             add(name, 0);
         }
+        add("ofproto_sample", switch.n_sampled());
         for bridge in switch.bridges() {
             let stats = bridge.fdb.stats();
             let counts = [stats.evicted, stats.expired, stats.flapped, stats.learned, stats.moved];

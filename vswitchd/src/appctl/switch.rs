@@ -42,6 +42,10 @@ impl SwitchView for Switch {
         self.engine().clock().now_s()
     }
 
+    fn n_sampled(&self) -> u64 {
+        Switch::n_sampled(self)
+    }
+
     fn n_cached_flows(&mut self) -> usize {
         self.n_cached().values().sum()
     }

@@ -28,6 +28,11 @@ pub trait SwitchView {
     /// The time by which the forwarding databases go, seconds since the engine's start.
     fn now_s(&self) -> u32;
 
+    /// How many packets `sample` actions were asked to take, as far as has been counted.
+    fn n_sampled(&self) -> u64 {
+        0
+    }
+
     /// How many flows are cached.
     fn n_cached_flows(&mut self) -> usize;
 

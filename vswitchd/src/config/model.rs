@@ -196,6 +196,10 @@ settings! {
         "protocols" => protocols: Several<Protocol>;
         /// The controllers.
         "controller" => controller: Several<Target>;
+        /// Packets that a controller gets in a second, of each sort; not set: all.
+        "controller_rate_limit" => controller_rate_limit: Int<100, 1_000_000>;
+        /// How many of them at once; not set: a quarter of the rate.
+        "controller_burst_limit" => controller_burst_limit: Int<25, 1_000_000>;
     } later ["stp_enable", "rstp_enable", "mcast_snooping_enable", "netflow", "sflow", "ipfix"]
 }
 

@@ -92,7 +92,8 @@ impl MainLoop {
             let now = Instant::now();
             let until_tick = self.ticks_at.saturating_duration_since(now);
             let pending = self.server.has_pending() || self.ofconns.has_pending();
-            let until = self.switch.tunnels_rest().map_or(until_tick, |rest| rest.min(until_tick));
+            let rests = [self.switch.tunnels_rest(), self.ofconns.rest(now)];
+            let until = rests.into_iter().flatten().fold(until_tick, Duration::min);
             let wait = if pending { Duration::ZERO } else { until };
             match self.poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -116,7 +117,9 @@ impl MainLoop {
             if self.server.is_exit_asked() {
                 return Ok(());
             }
-            self.ofconns.follow(self.switch.config());
+            if self.switch.take_config_changed() {
+                self.ofconns.follow(self.switch.config());
+            }
             self.ofconns.end_turn(&mut self.switch);
             self.tend_tunnels();
             self.tick();

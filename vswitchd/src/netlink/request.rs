@@ -2,6 +2,7 @@
 
 use std::io;
 
+use datapath::netdev::afxdp::{LinkMode, link_mode};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
@@ -87,6 +88,10 @@ impl Links for KernelLinks {
         let mut message = LinkMessage::default();
         message.header.index = index;
         self.one(message)
+    }
+
+    fn mode(&self, name: &str) -> Option<LinkMode> {
+        link_mode(name).ok()
     }
 
     fn set_mtu(&mut self, index: u32, mtu: u32) -> io::Result<()> {

@@ -11,7 +11,10 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use openflow::action::ControllerReason;
+
 use super::inbox::Inbox;
+use super::schedule::{Limit, Schedule};
 use super::session::{Answer, Session, Side, Told, Turn, Unasked};
 use crate::ofproto::notice::Event;
 use crate::stream::{self, Client, MAX_OUTPUT_LEN, Peer, Socket};
@@ -71,6 +74,8 @@ pub struct Conn {
     /// The longest answer among what waits, bytes.
     longest: usize,
     n_lost: u64,
+    /// For misses and for others, if their rate is limited.
+    schedules: Option<[Schedule; 2]>,
     is_connected: bool,
     heard_at: Instant,
     probed_at: Option<Instant>,
@@ -101,6 +106,7 @@ impl Conn {
             packets: VecDeque::new(),
             longest: 0,
             n_lost: 0,
+            schedules: None,
             is_connected: false,
             heard_at: now,
             probed_at: None,
@@ -130,7 +136,50 @@ impl Conn {
     /// Packets that the peer was too slow for.
     #[must_use]
     pub fn n_lost(&self) -> u64 {
-        self.n_lost
+        let held = self.schedules.iter().flatten().map(Schedule::n_lost);
+        self.n_lost + held.sum::<u64>()
+    }
+
+    /// Limits the rate of packets. What waits under another limit is lost.
+    pub fn limit(&mut self, limit: Option<Limit>, now: Instant) {
+        self.schedules = limit.map(|limit| [0, 1].map(|_| Schedule::new(limit, now)));
+    }
+
+    /// How long until a packet is due that waits for its rate; `None`: none waits.
+    #[must_use]
+    pub fn rest(&self, now: Instant) -> Option<Duration> {
+        self.schedules.iter().flatten().filter_map(|schedule| schedule.rest(now)).min()
+    }
+
+    /// Sends packets that have waited for their rate.
+    pub fn release(&mut self, now: Instant) {
+        let mut due = Vec::new();
+        for schedule in self.schedules.iter_mut().flatten() {
+            due.extend(std::iter::from_fn(|| schedule.next(now)));
+        }
+        due.into_iter().for_each(|packet| self.queue(packet));
+    }
+
+    fn queue(&mut self, packet: Vec<u8>) {
+        if self.packets.len() >= MAX_PACKETS {
+            self.n_lost += 1;
+        } else {
+            self.packets.push_back(packet);
+        }
+    }
+
+    /// Takes a packet of an event; it may have to wait.
+    fn take_packet(&mut self, event: &Event, packet: Vec<u8>, now: Instant) {
+        let Event::PacketIn(to) = event else { return };
+        let packet_in = &to.packet_in;
+        let is_miss =
+            matches!(packet_in.reason, ControllerReason::NoMatch | ControllerReason::ExplicitMiss);
+        let packet = match &mut self.schedules {
+            Some([misses, _]) if is_miss => misses.offer(packet_in.in_port(), packet, now),
+            Some([_, others]) => others.offer(packet_in.in_port(), packet, now),
+            None => Some(packet),
+        };
+        packet.into_iter().for_each(|packet| self.queue(packet));
     }
 
     /// Whether it has to be closed because time has passed, or too much waits for it.
@@ -181,8 +230,7 @@ impl Conn {
         match self.session.notify(told) {
             None => return,
             Some(Unasked::Message(bytes)) => self.push(&bytes, now),
-            Some(Unasked::Packet(_)) if self.packets.len() >= MAX_PACKETS => self.n_lost += 1,
-            Some(Unasked::Packet(bytes)) => self.packets.push_back(bytes),
+            Some(Unasked::Packet(bytes)) => self.take_packet(&told.notice.event, bytes, now),
         }
         self.pause_if_slow(now);
     }

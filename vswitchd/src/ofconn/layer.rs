@@ -20,9 +20,11 @@ use openflow::Versions;
 use super::bridges::Bridges;
 use super::conn::{Conn, Copies, Step};
 use super::resolve::Resolver;
+use super::schedule::Limit;
 use super::session::{Shared, Side, Told, Turn};
 use crate::config::Config;
 use crate::config::model::{BridgeSettings, FailMode};
+use crate::config::value::Int;
 use crate::ofproto::notice::ConnId;
 use crate::stream::Clients;
 use controllers::Remote;
@@ -43,6 +45,8 @@ struct Bridge {
     name: Arc<str>,
     settings: BridgeSettings,
     versions: Versions,
+    /// Of packets to controllers.
+    limit: Option<Limit>,
     shared: Shared,
     remotes: Vec<Remote>,
     passives: Vec<Passive>,
@@ -109,6 +113,7 @@ impl OfConns {
                     known.settings = settings.clone();
                     known.versions = versions;
                     let name = Arc::clone(&known.name);
+                    self.limit(&name);
                     if !is_same {
                         self.close_all(&name, "the versions of the bridge changed");
                     }
@@ -120,11 +125,28 @@ impl OfConns {
         }
     }
 
+    /// Gives the connections of a bridge's controllers their rate, where it is another.
+    fn limit(&mut self, bridge: &Arc<str>) {
+        let Some(known) = self.bridges.get_mut(&**bridge) else { return };
+        let limit = limit(&known.settings);
+        if std::mem::replace(&mut known.limit, limit) == limit {
+            return;
+        }
+        let now = Instant::now();
+        for (_, conn) in self.clients.iter_mut() {
+            let session = conn.session();
+            if session.bridge() == bridge && session.side() == Side::Controller {
+                conn.limit(limit, now);
+            }
+        }
+    }
+
     fn add_bridge(&mut self, name: &str, settings: &BridgeSettings) {
         let bridge = Bridge {
             name: name.into(),
             settings: settings.clone(),
             versions: versions(settings),
+            limit: limit(settings),
             shared: Shared::default(),
             remotes: Vec::new(),
             passives: Vec::new(),
@@ -175,6 +197,22 @@ impl OfConns {
         self.clients.len()
     }
 
+    /// How long until a packet is due that waits for its rate; `None`: none waits.
+    #[must_use]
+    pub fn rest(&self, now: Instant) -> Option<Duration> {
+        self.clients.iter().filter_map(|(_, conn)| conn.rest(now)).min()
+    }
+
+    /// Sends packets that have waited for their rate.
+    fn release(&mut self, now: Instant) {
+        for (_, conn) in self.clients.iter_mut() {
+            if conn.rest(now).is_some_and(|rest| rest.is_zero()) {
+                conn.release(now);
+                conn.flush(now);
+            }
+        }
+    }
+
     /// Gives each connection that has more to do another turn, publishes what messages changed, and
     /// delivers what happened.
     pub fn end_turn(&mut self, bridges: &mut dyn Bridges) {
@@ -183,7 +221,9 @@ impl OfConns {
         }
         bridges.flush_openflow();
         let told = bridges.take_notices().into_iter().map(|notice| Told { notice, by: None });
-        self.deliver(&told.collect::<Vec<_>>(), Instant::now());
+        let now = Instant::now();
+        self.deliver(&told.collect::<Vec<_>>(), now);
+        self.release(now);
         self.show_snoopers();
         for name in std::mem::take(&mut self.changed) {
             self.report(&name, bridges);
@@ -344,6 +384,12 @@ impl OfConns {
             }
         }
     }
+}
+
+/// How many packets controllers get.
+fn limit(settings: &BridgeSettings) -> Option<Limit> {
+    let rate = settings.controller_rate_limit.map(Int::get);
+    Limit::new(rate, settings.controller_burst_limit.map(Int::get))
 }
 
 /// The versions that a bridge may speak.

@@ -14,6 +14,7 @@
 //!   do to a bridge is behind [`Bridges`].
 //! - [`bundles`], [`parts`], [`monitors`] and [`wanted`] are parts of a session: bundles that are open,
 //!   requests that come in several messages, flows that are watched, and what is sent unasked.
+//! - [`schedule`] is how many packets a controller gets.
 //! - [`controller`] is when the switch connects to a controller, and how long it waits; [`target`] is
 //!   where that is, and [`resolve`] finds its address.
 //!
@@ -43,6 +44,7 @@ pub mod layer;
 pub mod monitors;
 pub mod parts;
 mod resolve;
+pub mod schedule;
 pub mod session;
 pub mod target;
 pub mod wanted;

@@ -322,6 +322,7 @@ fn is_change(message: &Message) -> bool {
         | Message::PortMod(_)
         | Message::TableMod(_)
         | Message::PacketOut(_)
+        | Message::Resume(_)
         | Message::TlvTableMod(_)
         | Message::BundleControl(_)
         | Message::BundleAdd(_) => true,
@@ -343,6 +344,7 @@ fn is_of_connection(message: &Message) -> bool {
             | Message::RoleRequest(_)
             | Message::GetAsyncRequest
             | Message::SetAsync(_)
+            | Message::SetAsync2(_)
             | Message::BundleAdd(_)
             | Message::SetFlowFormat(_)
             | Message::FlowModTableId(_)
@@ -360,6 +362,7 @@ fn is_for_bridge(message: &Message) -> bool {
         Message::FeaturesRequest
             | Message::PacketOut(_)
             | Message::Resume(_)
+            | Message::QueueConfigRequest(_)
             | Message::FlowMod(_)
             | Message::GroupMod(_)
             | Message::MeterMod(_)

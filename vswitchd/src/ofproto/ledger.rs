@@ -25,7 +25,8 @@ use datapath::action::Tally;
 use datapath::upcall::FlowCounts;
 use datapath::view::BridgeStats;
 
-use super::rule::Counts;
+use super::classifier::RuleId;
+use super::rule::{Counts, FlowRule};
 use super::tables::Tables;
 use super::xlate::Learned;
 use super::xlate::keep::Kept;
@@ -42,6 +43,31 @@ pub enum Credit {
     Table(Arc<Tables>, u8, Found),
     /// A flow that packets teach: it is taught again.
     Learned(Arc<Learned>),
+    /// A flow whose timeouts are shortened, since the packet ends a TCP connection.
+    Ended(Arc<Ended>),
+    /// A bridge whose `sample` actions saw it.
+    Sampled(Arc<Tables>),
+}
+
+/// What the end of a TCP connection does to a flow (`fin_timeout`).
+pub struct Ended {
+    /// The flow's bridge.
+    pub tables: Arc<Tables>,
+    /// Its table, and its number there.
+    pub flow: (u8, RuleId),
+    /// The flow.
+    pub rule: Arc<FlowRule>,
+    /// New idle timeout, seconds; 0: as it is.
+    pub idle_s: u16,
+    /// New hard timeout, seconds; 0: as it is.
+    pub hard_s: u16,
+}
+
+impl Ended {
+    fn settle(&self) {
+        self.rule.shortened.shorten(self.idle_s, self.hard_s);
+        self.tables.note_shortened(self.flow, &self.rule);
+    }
 }
 
 /// What a look-up in a table found.
@@ -140,6 +166,8 @@ impl Account {
                         }
                     }
                     Credit::Learned(learned) => taught.push(Arc::clone(learned)),
+                    Credit::Ended(ended) => ended.settle(),
+                    Credit::Sampled(tables) => tables.sample(packets),
                 }
             }
         }

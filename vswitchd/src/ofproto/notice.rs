@@ -7,6 +7,7 @@
 use openflow::flow::{FlowRemoved, FlowStats, RemovedReason};
 use openflow::packet_io::PacketIn;
 use openflow::port::PortStatus;
+use openflow::table::TableStatus;
 
 /// Names a connection for as long as the switch runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -41,6 +42,8 @@ pub enum Event {
     FlowRemoved(Box<FlowRemoved>),
     /// A port came, went or changed.
     PortStatus(Box<PortStatus>),
+    /// A table has little place left, or enough again.
+    TableStatus(Box<TableStatus>),
     /// A flow was added, changed or deleted, for monitors.
     Flow(Box<FlowEvent>),
 }

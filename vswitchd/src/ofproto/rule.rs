@@ -3,13 +3,14 @@
 //! # Design
 //! What can be asked of a flow without its counters never changes: to change a flow is to put another
 //! in its place under the next version, with the same [`Counts`]. Match and priority are the
-//! classifier's.
+//! classifier's. Timeouts that `fin_timeout` shortens are kept beside, so that the end of a connection is
+//! no change that anything would have to be translated again for.
 //!
 //! # Thread-safety
 //! Counters may be added to and read by any thread.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use openflow::OfAction;
 use openflow::flow::FlowFlags;
@@ -35,6 +36,43 @@ pub struct FlowRule {
     pub modified_ns: u64,
     /// What it has seen.
     pub counts: Arc<Counts>,
+    /// What the end of a connection has made of its timeouts.
+    pub shortened: Arc<Shortened>,
+}
+
+impl FlowRule {
+    /// Seconds without a packet after which it goes, as things stand; 0: never.
+    #[must_use]
+    pub fn idle_timeout_s(&self) -> u16 {
+        shorter(self.idle_s, self.shortened.idle_s.load(Ordering::Relaxed))
+    }
+
+    /// Seconds after which it goes, as things stand; 0: never.
+    #[must_use]
+    pub fn hard_timeout_s(&self) -> u16 {
+        shorter(self.hard_s, self.shortened.hard_s.load(Ordering::Relaxed))
+    }
+}
+
+/// The shorter of two timeouts; 0 is none.
+const fn shorter(a: u16, b: u16) -> u16 {
+    if b != 0 && (a == 0 || b < a) { b } else { a }
+}
+
+/// Timeouts that hold since a TCP connection has ended (`fin_timeout`), seconds; 0: none.
+#[derive(Debug, Default)]
+pub struct Shortened {
+    idle_s: AtomicU16,
+    hard_s: AtomicU16,
+}
+
+impl Shortened {
+    /// A connection has ended. For the control thread.
+    pub fn shorten(&self, idle_s: u16, hard_s: u16) {
+        for (timeout, to) in [(&self.idle_s, idle_s), (&self.hard_s, hard_s)] {
+            timeout.store(shorter(timeout.load(Ordering::Relaxed), to), Ordering::Relaxed);
+        }
+    }
 }
 
 /// Packets and bytes, and when the last one came.

@@ -14,15 +14,15 @@
 //! writers let go of the lock after each flow.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use datapath::snapshot::Version;
 use packet::{FlowKey, FlowMask, FlowMatch};
 
-use super::classifier::Classifier;
+use super::classifier::{Classifier, RuleId};
 use super::ledger::Found;
 use super::recent::Recent;
-use super::rule::FlowRule;
+use super::rule::{FlowRule, Shortened};
 
 /// Tables that controllers see; one more, the last, is the switch's own.
 pub const N_TABLES: u8 = 254;
@@ -124,24 +124,54 @@ impl Table {
     }
 }
 
+/// A flow whose timeouts have been shortened: its table, its number there, and which flow it was.
+pub type ShortenedFlow = (u8, RuleId, Arc<Shortened>);
+
 /// All tables of a bridge.
-pub struct Tables(Box<[Table]>);
+pub struct Tables {
+    tables: Box<[Table]>,
+    shortened: Mutex<Vec<ShortenedFlow>>,
+    sampled: AtomicU64,
+}
 
 impl Tables {
     /// Empty ones. `seed` should be random.
     #[must_use]
     pub fn new(seed: u64) -> Tables {
-        Tables((0..=N_TABLES).map(|_| Table::new(seed)).collect())
+        let tables = (0..=N_TABLES).map(|_| Table::new(seed)).collect();
+        Tables { tables, shortened: Mutex::default(), sampled: AtomicU64::new(0) }
     }
 
     /// A table, if there is one of that number.
     #[must_use]
     pub fn get(&self, table: u8) -> Option<&Table> {
-        self.0.get(usize::from(table))
+        self.tables.get(usize::from(table))
+    }
+
+    /// Packets that `sample` was asked to take.
+    #[must_use]
+    pub fn sampled(&self) -> u64 {
+        self.sampled.load(Ordering::Relaxed)
+    }
+
+    /// Counts packets that `sample` is asked to take.
+    pub fn sample(&self, packets: u64) {
+        self.sampled.fetch_add(packets, Ordering::Relaxed);
+    }
+
+    /// Notes that the timeouts of a flow have been shortened.
+    pub fn note_shortened(&self, (table, id): (u8, RuleId), rule: &FlowRule) {
+        let mut shortened = self.shortened.lock().unwrap_or_else(PoisonError::into_inner);
+        shortened.push((table, id, Arc::clone(&rule.shortened)));
+    }
+
+    /// The flows noted since this was last asked.
+    pub fn take_shortened(&self) -> Vec<ShortenedFlow> {
+        std::mem::take(&mut *self.shortened.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// All of them, by number.
     pub fn iter(&self) -> impl Iterator<Item = (u8, &Table)> {
-        (0..=N_TABLES).zip(&self.0)
+        (0..=N_TABLES).zip(&self.tables)
     }
 }

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use datapath::l2::mirror::Mirrors;
+use datapath::l2::vlan::PortVlan;
 use datapath::meter::MeterId;
 use datapath::snapshot::Version;
 use datapath::tunnel::TunnelConfig;
@@ -76,6 +78,8 @@ pub struct XBridge {
     pub miss: Miss,
     /// What happens to fragments.
     pub frags: FragHandling,
+    /// Its mirrors; a change of them is one of the ports.
+    pub mirrors: Option<Arc<Mirrors>>,
 }
 
 /// A port.
@@ -91,6 +95,8 @@ pub struct XPort {
     pub peer: Option<PortNo>,
     /// For a tunnel port: what it fixes.
     pub tunnel: Option<Arc<TunnelConfig>>,
+    /// Its VLANs.
+    pub vlan: Arc<PortVlan>,
     /// Whether it can send.
     pub up: bool,
     /// As PORT_MOD says.

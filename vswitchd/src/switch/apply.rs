@@ -220,6 +220,7 @@ impl Switch {
     /// Cannot fail: the configuration is on disk.
     fn commit(&mut self, next: Config) {
         let old = std::mem::replace(&mut self.config, next);
+        self.config_changed = true;
         for (name, bridge) in &self.config.bridges {
             if let Some(state) = self.bridges.get_mut(name) {
                 state.follow(&bridge.settings);
@@ -300,6 +301,7 @@ impl Switch {
             self.ports.insert(name.clone(), state);
         }
         self.config = config;
+        self.config_changed = true;
         self.retry_absent();
         self.follow_bridges();
         self.publish();

@@ -6,6 +6,7 @@
 
 use std::io;
 
+use datapath::netdev::afxdp::LinkMode;
 use packet::MacAddr;
 
 /// An interface.
@@ -78,6 +79,11 @@ pub trait Links {
     /// # Errors
     /// The kernel cannot be asked.
     fn by_index(&mut self, index: u32) -> io::Result<Option<Link>>;
+
+    /// How fast the interface of that name is; `None`: nobody tells.
+    fn mode(&self, _name: &str) -> Option<LinkMode> {
+        None
+    }
 
     /// Sets the MTU, bytes.
     ///

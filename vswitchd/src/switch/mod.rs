@@ -24,6 +24,7 @@ pub mod links;
 mod mirror;
 mod numbers;
 pub mod of_dump;
+mod of_features;
 mod of_messages;
 mod of_packets;
 mod of_ports;
@@ -153,6 +154,8 @@ pub struct Switch {
     sample_s: u32,
     /// Ports may have changed since connections were told of them.
     ports_changed: bool,
+    /// The configuration has changed since this was last asked.
+    config_changed: bool,
 }
 
 /// How often the use of queues is sampled, seconds ([`Engine::sample`]).
@@ -218,6 +221,7 @@ impl Switch {
             retry_s: 0,
             sample_s: 0,
             ports_changed: true,
+            config_changed: true,
         };
         switch.start_with(config)?;
         Ok(switch)
@@ -270,6 +274,11 @@ impl Switch {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Whether the configuration has changed since this was last asked.
+    pub fn take_config_changed(&mut self) -> bool {
+        std::mem::take(&mut self.config_changed)
     }
 
     /// The engine.

@@ -10,7 +10,7 @@
 //! # Thread-safety
 //! For the control thread.
 
-use openflow::{Message, OfpError};
+use openflow::{Message, OfpError, StatsRequest};
 
 use super::Switch;
 use crate::ofproto::notice::{Asker, Notice};
@@ -40,11 +40,15 @@ impl Switch {
                 changed.unwrap_or(Err(OfpError::BrEperm)).map(|()| Vec::new())
             }
             Message::PacketOut(packet) => self.packet_out(bridge, &packet).map(|()| Vec::new()),
+            Message::Resume(packet) => self.resume(bridge, &packet).map(|()| Vec::new()),
             Message::StatsRequest(request) => {
                 self.flush_openflow();
                 self.settle_ledgers();
                 let now_ns = self.engine.clock().now_ns();
-                let state = self.bridges.get(bridge).ok_or(OfpError::BrEperm)?;
+                let state = self.bridges.get_mut(bridge).ok_or(OfpError::BrEperm)?;
+                if let StatsRequest::TableFeatures(changes) = &request {
+                    state.openflow.ofproto.name_tables(changes)?;
+                }
                 let reply = state.openflow.ofproto.stats(&self.of.meters, now_ns, &request)?;
                 Ok(vec![Message::StatsReply(reply)])
             }

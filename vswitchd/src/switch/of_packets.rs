@@ -23,6 +23,8 @@ use packet::flow::extract::{self, Depth, VlanLimit};
 use super::Switch;
 use crate::ofproto::handler::settle_in;
 use crate::ofproto::notice::{Event, ToControllers};
+use crate::ofproto::view::{View, XBridge};
+use crate::ofproto::xlate::freeze::Frozen;
 use crate::ofproto::xlate::{Learned, Start, Told, XlateIn, translate};
 
 impl Switch {
@@ -42,6 +44,8 @@ impl Switch {
         let Some(sending) = self.of.shared.keeper.sending(token) else { return };
         let bridge = self.bridges.iter().find(|(_, state)| state.id == sending.bridge);
         let Some((bridge, _)) = bridge else { return };
+        let paused = sending.paused.as_deref();
+        let continuation = paused.map(|frozen| frozen.continuation(self.continuation_id(bridge)));
         let packet_in = PacketIn {
             packet: bytes.to_vec(),
             total_len: u32::try_from(len).unwrap_or(u32::MAX),
@@ -51,7 +55,7 @@ impl Switch {
             cookie: sending.cookie,
             metadata: sending.metadata.clone(),
             userdata: sending.userdata.clone(),
-            continuation: None,
+            continuation: continuation.map(Box::new),
         };
         let (controller_id, max_len) = (sending.controller_id, sending.max_len);
         let to = ToControllers { packet_in, controller_id, max_len };
@@ -103,29 +107,74 @@ impl Switch {
         key.overwrite(packet.metadata.key(), packet.metadata.mask());
         key.set(FieldId::InPortOxm, packet.in_port().to_wide().into());
         openflow::action::check(&packet.actions, &packet_match(&key), u8::MAX)?;
+        let sent = Sent { packet: &packet.packet, in_port: packet.in_port(), key: &key };
+        self.send(&view, xbridge, &sent, Start::Actions(&packet.actions));
+        Ok(())
+    }
+
+    /// Goes on with a packet that waited for its controller.
+    pub(super) fn resume(&mut self, bridge: &str, packet: &PacketIn) -> Result<(), OfpError> {
+        self.flush_openflow();
+        let view = self.of.shared.publisher.current();
+        let state = self.bridges.get(bridge).ok_or(OfpError::BrEperm)?;
+        let xbridge = view.bridge(state.id).ok_or(OfpError::BrEperm)?;
+        let rest = packet.continuation.as_deref().ok_or(OfpError::NxrStale)?;
+        if rest.bridge != self.continuation_id(bridge) {
+            return Err(OfpError::NxrStale);
+        }
+        let mut key = FlowKey::EMPTY;
+        extract::headers(&packet.packet, Depth::L4, VlanLimit::Two, &mut key);
+        key.overwrite(packet.metadata.key(), packet.metadata.mask());
+        key.set(FieldId::InPortOxm, packet.in_port().to_wide().into());
+        let lists = rest.rest.iter().map(|rest| (&rest.actions, rest.table));
+        for (actions, table) in lists.chain([(&rest.action_set, u8::MAX)]) {
+            openflow::action::check(actions, &packet_match(&key), table)?;
+        }
+        let frozen = Frozen::resumed(&packet.metadata, rest);
+        let sent = Sent { packet: &packet.packet, in_port: packet.in_port(), key: &key };
+        self.send(&view, xbridge, &sent, Start::Frozen(&frozen));
+        Ok(())
+    }
+
+    /// Names a bridge in what controllers give back: it is another one after it was removed, or after a
+    /// restart.
+    fn continuation_id(&self, bridge: &str) -> [u8; 16] {
+        let dpid = self.config.bridges.get(bridge).map_or(0, |b| self.datapath_id(bridge, b));
+        let id = u128::from(self.of.seed) << 64 | u128::from(dpid);
+        id.to_be_bytes()
+    }
+
+    /// Translates a packet of a controller, and sends it.
+    fn send(&mut self, view: &View, bridge: &Arc<XBridge>, sent: &Sent<'_>, start: Start<'_>) {
         let out = translate(&XlateIn {
-            view: &view,
+            view,
             version: self.of.version,
-            bridge: xbridge,
-            key: &key,
-            start: Start::Actions(&packet.actions),
+            bridge,
+            key: sent.key,
+            start,
             keeper: &self.of.shared.keeper,
             told: Told::No,
         });
-        let ports = &xbridge.ports;
-        let port = ports.get(&packet.in_port()).or_else(|| ports.get(&OfPort::LOCAL));
+        let ports = &bridge.ports;
+        let port = ports.get(&sent.in_port).or_else(|| ports.get(&OfPort::LOCAL));
         let in_port: Option<PortNo> = port.or_else(|| ports.values().next()).map(|port| port.no);
         let outcome = settle_in(&self.of.ledger, &self.of.shared.lessons, out);
         if let Some(in_port) = in_port {
             if let Some(counts) = &outcome.counts {
                 let now_ns = self.engine.clock().now_ns();
-                counts.add(1, packet.packet.len() as u64, 0, now_ns);
+                counts.add(1, sent.packet.len() as u64, 0, now_ns);
             }
-            let bytes = packet.packet.clone();
+            let bytes = sent.packet.to_vec();
             self.engine.inject(Injected { in_port, bytes, actions: Some(outcome.actions) });
         }
-        Ok(())
     }
+}
+
+/// A packet that a controller sends.
+struct Sent<'a> {
+    packet: &'a [u8],
+    in_port: OfPort,
+    key: &'a FlowKey,
 }
 
 /// A match that demands everything that a packet has.

@@ -27,6 +27,7 @@ use openflow::switch::{Capabilities, Features, FragHandling, SwitchDesc};
 use openflow::{Message, OfpError, StatsReply, StatsRequest, Version};
 use packet::MacAddr;
 
+use super::of_features;
 use super::ports::LinkState;
 use super::show::counts::Counts;
 use super::{PortView, Switch};
@@ -55,6 +56,11 @@ impl Switch {
             Message::PortMod(change) => {
                 return Some(self.port_mod(bridge, change).map(|()| Vec::new()));
             }
+            Message::QueueConfigRequest(port) => {
+                let all = QueueRequest { port: *port, queue: QUEUE_ALL };
+                let checked = self.check_queues(bridge, all);
+                return Some(checked.map(|()| vec![Message::QueueConfigReply(*port)]));
+            }
             Message::StatsRequest(request) => {
                 let reply = match request {
                     StatsRequest::Desc => StatsReply::Desc(Box::new(desc(bridge))),
@@ -68,6 +74,15 @@ impl Switch {
                             checked
                                 .map(|()| vec![Message::StatsReply(StatsReply::Queue(Vec::new()))]),
                         );
+                    }
+                    StatsRequest::QueueDesc(request) => {
+                        let checked = self.check_queues(bridge, *request);
+                        let reply = Message::StatsReply(StatsReply::QueueDesc);
+                        return Some(match checked {
+                            // The request has an error of its own.
+                            Err(OfpError::QofBadQueue) => Err(OfpError::NxqofQueueError),
+                            checked => checked.map(|()| vec![reply]),
+                        });
                     }
                     _ => return None,
                 };
@@ -158,7 +173,12 @@ impl Switch {
     }
 
     fn port_descs(&self, bridge: &str, port: OfPort) -> Vec<PortDesc> {
-        self.of_ports(bridge, port).map(|(number, view)| port_desc(number, &view)).collect()
+        let desc = |(number, view): (OfPort, PortView<'_>)| {
+            let is_interface = matches!(view.state.link(), Some(LinkState::Here(_)));
+            let mode = is_interface.then(|| self.links.mode(view.name)).flatten();
+            of_features::with_mode(port_desc(number, &view), mode)
+        };
+        self.of_ports(bridge, port).map(desc).collect()
     }
 
     fn port_stats(&self, bridge: &str, port: OfPort) -> Vec<PortStats> {

@@ -32,7 +32,7 @@ const MAX_ROUNDS: usize = 32;
 struct Now<'a>(&'a Switch);
 
 impl Oracle for Now<'_> {
-    fn normal(&self, bridge: BridgeId, in_port: PortNo, frame: &[u8]) -> Option<Explained> {
+    fn normal(&self, bridge: BridgeId, in_port: Option<PortNo>, frame: &[u8]) -> Option<Explained> {
         let snapshot = self.0.engine.snapshot();
         explain(&snapshot, (bridge, in_port), frame, self.0.engine.clock().now_ns())
     }

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use datapath::l2::mirror::Mirrors;
 use datapath::snapshot::Version;
 use datapath::view::{BridgeStats, PortKind, Program};
 use openflow::OfPort;
@@ -20,7 +21,7 @@ use openflow::port::PortConfig;
 use openflow::switch::FragHandling;
 
 use super::of_ports::config_of;
-use super::{Switch, SwitchError};
+use super::{Switch, SwitchError, vlan};
 use crate::config::model::FailMode;
 use crate::ofproto::bridge::{Cx, Ofproto, Shape};
 use crate::ofproto::handler::Shared;
@@ -42,13 +43,16 @@ pub(super) struct OpenFlow {
     pub notices: Vec<Notice>,
     /// The view published last.
     pub version: Version,
+    /// What distinguishes this run from others.
+    pub seed: u64,
 }
 
 impl OpenFlow {
     pub fn new() -> Result<OpenFlow, SwitchError> {
         let shared = Shared::new().map_err(SwitchError::OpenFlow)?;
         let (ledger, version) = (shared.ledger(), shared.publisher.subscribe().version());
-        Ok(OpenFlow { shared, ledger, meters: MeterSlots::default(), notices: Vec::new(), version })
+        let (meters, seed) = (MeterSlots::default(), RandomState::new().hash_one(1));
+        Ok(OpenFlow { shared, ledger, meters, notices: Vec::new(), version, seed })
     }
 
     /// The view that is published next.
@@ -72,6 +76,7 @@ pub(super) struct BridgeFlows {
     pub miss: Miss,
     mode: Option<Mode>,
     ports: Arc<BTreeMap<OfPort, XPort>>,
+    mirrors: Option<Arc<Mirrors>>,
     ports_changed: Version,
     program: Program,
     stats: Arc<BridgeStats>,
@@ -86,6 +91,7 @@ impl Default for BridgeFlows {
             miss: Miss::default(),
             mode: None,
             ports: Arc::default(),
+            mirrors: None,
             ports_changed: Version(0),
             // Another than any that is chosen first, so that what is chosen is credited.
             program: Program::Flows,
@@ -118,7 +124,7 @@ impl BridgeFlows {
         let is_plain = !self.ports.values().any(is_told);
         match self.ofproto.shape() {
             Shape::Normal if is_plain && takes_fragments => Program::Normal,
-            Shape::Empty if self.miss == Miss::Drop => Program::Drop,
+            Shape::Empty if self.miss == Miss::Drop && self.mirrors.is_none() => Program::Drop,
             _ => Program::Flows,
         }
     }
@@ -240,6 +246,7 @@ impl Switch {
                 meters: Arc::clone(flows.ofproto.meters()),
                 miss: flows.miss,
                 frags: state.frag,
+                mirrors: flows.mirrors.clone(),
             };
             put(&mut view.bridges, state.id.index(), Arc::new(bridge));
         }
@@ -264,7 +271,17 @@ impl Switch {
         let names: Vec<String> = self.config.bridges.keys().cloned().collect();
         for name in names {
             let ports = self.xports(&name);
+            let bridge = self.config.bridges.get(&name);
+            let mirrors = bridge.and_then(|bridge| self.mirrors_of(&name, bridge));
             let Some(state) = self.bridges.get_mut(&name) else { continue };
+            let is_same = match (&state.openflow.mirrors, &mirrors) {
+                (Some(old), Some(new)) => old.is_same(new),
+                (old, new) => old.is_none() && new.is_none(),
+            };
+            if !is_same {
+                state.openflow.mirrors = mirrors;
+                state.openflow.ports_changed = next;
+            }
             if *state.openflow.ports != ports {
                 state.openflow.ports = Arc::new(ports);
                 state.openflow.ports_changed = next;
@@ -283,9 +300,17 @@ impl Switch {
             };
             let (no, name, up) = (port.state.no, port.name.into(), link.is_up());
             let config = config_of(&port);
-            Some((ofport, XPort { no, ofport, name, peer, tunnel, up, config }))
+            let vlan = vlan::port_vlan(&port.config.settings, &self.config.switch);
+            let vlan = Arc::new(vlan);
+            Some((ofport, XPort { no, ofport, name, peer, tunnel, vlan, up, config }))
         });
         ports.collect()
+    }
+
+    /// Packets that `sample` actions were asked to take, as far as has been counted.
+    #[must_use]
+    pub fn n_sampled(&self) -> u64 {
+        self.bridges.values().map(|state| state.openflow.ofproto.tables().sampled()).sum()
     }
 
     /// To be called about once a second: statistics, timeouts, and memory of flows that are gone.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datapath::view::{self, Snapshot, VidSet};
+use openflow::port::PortConfig;
 
 use super::{Switch, vlan};
 use crate::config::{Bridge, MirrorSettings};
@@ -56,6 +57,8 @@ impl Switch {
                     terminator: self.terminator_of(&port),
                     vlan,
                     up: link.is_up(),
+                    no_flood: port.state.of_config.contains(PortConfig::NO_FLOOD),
+                    no_fwd: port.state.of_config.contains(PortConfig::NO_FWD),
                     storm: port.state.storm.clone(),
                     mtu: link.mtu(),
                     stats: Arc::clone(&port.state.stats),

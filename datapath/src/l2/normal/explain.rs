@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use super::read::{Heading, Reader, Way};
-use super::{Arrival, Hops, Output, Stage, forward};
+use super::{Arrival, Hops, Output, Stage, forward, outside};
 use crate::batch::Batch;
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FrameMemory, FramePool};
@@ -43,17 +43,20 @@ impl Output for Sink {
     }
 }
 
-/// Asks what a bridge would do with a frame received by a port. `None`: there is no such bridge or
-/// port, or no memory.
+/// Asks what a bridge would do with a frame received by a port, or sent by the control plane. `None`:
+/// there is no such bridge or port, or no memory.
 #[must_use]
 pub fn explain(
     snapshot: &Snapshot,
-    (bridge, in_port): (BridgeId, PortNo),
+    (bridge, in_port): (BridgeId, Option<PortNo>),
     frame: &[u8],
     now_ns: u64,
 ) -> Option<Explained> {
     let (bridge, copy) = copies(snapshot, bridge)?;
-    let in_port = Arc::clone(copy.port(in_port)?);
+    let (in_port, arrival) = match in_port {
+        Some(in_port) => (Arc::clone(copy.port(in_port)?), Arrival::Again { mirrored: 0 }),
+        None => (Arc::new(outside(&bridge, Arc::default())?), Arrival::Outside),
+    };
     let now_s = u32::try_from(now_ns / 1_000_000_000).unwrap_or(u32::MAX);
     let mut why = vec![reason(&in_port, &bridge, frame)];
     let mut pool = FramePool::new(FrameMemory::new(N_SMALL, N_LARGE).ok()?);
@@ -61,7 +64,7 @@ pub fn explain(
     let (mut hops, mut sink) = (Hops::default(), Sink::default());
     let (pool, hops_of) = (&mut pool, &mut hops);
     let mut stage = Stage { snapshot: &copy, thread: 0, now_ns, now_s, pool, hops: hops_of };
-    forward(&mut stage, (&in_port, &bridge, Arrival::Again), &mut batch, &mut sink);
+    forward(&mut stage, (&in_port, &bridge, arrival), &mut batch, &mut sink);
     while let Some(hop) = stage.hops.pop() {
         sink.0.extend(hop.frames.iter().map(|frame| (hop.from, frame.data().to_vec())));
         stage.pool.put_all(hop.frames);
@@ -140,7 +143,7 @@ mod tests {
         let mut lab = Lab::trunks(3);
         let ask = |lab: &Lab, dst: u8| {
             let frame = frame(host(dst), host(1));
-            explain(&lab.snapshot, (BridgeId(0), port(0)), &frame, 100_000_000_000).unwrap()
+            explain(&lab.snapshot, (BridgeId(0), Some(port(0))), &frame, 100_000_000_000).unwrap()
         };
         let unknown = ask(&lab, 2);
         assert_eq!(unknown.why, ["no learned MAC for destination, flooding"]);

@@ -110,7 +110,20 @@ impl Lab {
             let (kind, stats) = (PortKind::Device, Arc::<PortStats>::default());
             let (up, storm, mtu) = (true, None, 1500);
             let terminator = None;
-            let port = Port { no, bridge: id, kind, vlan, up, storm, mtu, terminator, stats };
+            let (no_flood, no_fwd) = (false, false);
+            let port = Port {
+                no,
+                bridge: id,
+                kind,
+                vlan,
+                up,
+                no_flood,
+                no_fwd,
+                storm,
+                mtu,
+                terminator,
+                stats,
+            };
             ports.push(Some(Arc::new(port)));
         }
         let config = FdbConfig { max_entries: 100, aging: Duration::from_secs(300) };

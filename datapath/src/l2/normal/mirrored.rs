@@ -3,24 +3,76 @@
 use packet::vlan::{TPID_CTAG, TPID_STAG};
 use packet::{Vid, VlanTag};
 
-use super::Output;
-use super::read::{ETHERNET_LEN, Heading, Way};
+use super::read::{ETHERNET_LEN, Heading, Reader, Way};
 use super::send::Sender;
+use super::{Arrival, Output, Stage};
+use crate::batch::Batch;
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, Offload};
 use crate::l2::mirror::{Mirror, MirrorOutput, Passing};
 use crate::l2::vlan::PortVlan;
-use crate::view::Port;
+use crate::view::{Bridge, Port};
+
+/// Copies frames that pass a port of a bridge with flows to the mirrors that want them; `mirrored` has
+/// those that they went to already.
+pub fn mirror<O: Output>(
+    stage: &mut Stage<'_>,
+    (in_port, bridge): (&Port, &Bridge),
+    (passing, mirrored): (Passing, u32),
+    batch: &Batch,
+    out: &mut O,
+) {
+    let fdb = bridge.fdb.reader();
+    let reader = Reader::new(in_port, bridge, &fdb);
+    let counters = in_port.stats.of(stage.thread);
+    let (snapshot, thread) = (stage.snapshot, stage.thread);
+    let (pool, hops) = (&mut *stage.pool, &mut *stage.hops);
+    let route = None;
+    let mut sender = Sender::<'_, O, true> {
+        snapshot,
+        thread,
+        in_port,
+        bridge,
+        counters,
+        pool,
+        hops,
+        out,
+        mirrored,
+        route,
+    };
+    for frame in batch {
+        let mut heading = Heading::EMPTY;
+        reader.read(frame.data(), &mut heading);
+        if is_of_bridge(&heading) {
+            sender.mirrored = mirrored;
+            sender.mirror(frame, &heading, (in_port, passing));
+        }
+    }
+}
+
+/// What has no VLAN that the port admits is no frame of the bridge.
+fn is_of_bridge(heading: &Heading) -> bool {
+    match heading.way {
+        Way::Drop(DropReason::ReservedMulticast) | Way::Lookup | Way::Flood => true,
+        Way::Drop(_) => false,
+    }
+}
 
 impl<O: Output, const MIRRORED: bool> Sender<'_, O, MIRRORED> {
-    /// The port has received the frame. What has no VLAN that it admits is no frame of the bridge.
-    pub fn mirror_received(&mut self, frame: &Frame, heading: &Heading) {
+    /// A frame begins its way: one that the port has just received is copied.
+    pub fn mirror_arrived(&mut self, frame: &Frame, heading: &Heading, arrival: Arrival) {
+        match arrival {
+            Arrival::Fresh => self.mirror_received(frame, heading),
+            Arrival::Again { mirrored } => self.mirrored = mirrored,
+            Arrival::Outside => self.mirrored = 0,
+        }
+    }
+
+    /// The port has received the frame.
+    fn mirror_received(&mut self, frame: &Frame, heading: &Heading) {
         self.mirrored = 0;
-        match heading.way {
-            Way::Drop(DropReason::ReservedMulticast) | Way::Lookup | Way::Flood => {
-                self.mirror(frame, heading, (self.in_port, Passing::In));
-            }
-            Way::Drop(_) => {}
+        if is_of_bridge(heading) {
+            self.mirror(frame, heading, (self.in_port, Passing::In));
         }
     }
 

@@ -60,8 +60,11 @@ mod send;
 
 pub use explain::{Explained, explain};
 pub use hops::{Hop, Hops, MAX_CROSSINGS, MAX_HOPS, Onward};
+pub use mirrored::mirror;
 pub use read::ETHERNET_LEN;
 pub use send::{cross, hand_over};
+
+use std::sync::Arc;
 
 use crate::batch::{Batch, MAX_BURST};
 use crate::capture::Direction;
@@ -69,7 +72,8 @@ use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FramePool};
 use crate::ids::PortNo;
 use crate::l2::fdb::Key;
-use crate::view::{Bridge, Port, Snapshot};
+use crate::l2::vlan::PortVlan;
+use crate::view::{Bridge, Port, PortKind, PortStats, Snapshot};
 use read::{Heading, Reader, Way};
 use send::Sender;
 
@@ -103,8 +107,32 @@ pub struct Stage<'a> {
 pub enum Arrival {
     /// They have just come.
     Fresh,
-    /// They were counted when they came.
-    Again,
+    /// They were counted when they came, and went to these mirrors, a bit each.
+    Again {
+        /// See [`Mirrors::select`](crate::l2::mirror::Mirrors::select).
+        mirrored: u32,
+    },
+    /// They came by no port: the control plane sends them ([`outside`]). Nothing is learned of them.
+    Outside,
+}
+
+/// The port that packets of the control plane seem to come by, which is none of the bridge's: it admits
+/// every VLAN and has no limits. What is counted of it is counted in `stats`.
+#[must_use]
+pub fn outside(bridge: &Bridge, stats: Arc<PortStats>) -> Option<Port> {
+    Some(Port {
+        no: PortNo::new(PortNo::MAX)?,
+        bridge: bridge.id,
+        kind: PortKind::Device,
+        vlan: PortVlan::trunk_all(),
+        up: true,
+        no_flood: false,
+        no_fwd: false,
+        storm: None,
+        mtu: u32::MAX,
+        terminator: None,
+        stats,
+    })
 }
 
 /// Forwards a batch as received on a port of a bridge, and leaves it empty.
@@ -166,7 +194,7 @@ fn forward_normal<O: Output, const MIRRORED: bool>(
     let mut same_flow: Option<((Key, Key), Option<PortNo>)> = None;
     for (frame, heading) in batch.drain(..).zip(&headings) {
         if MIRRORED {
-            sender.mirror_received(&frame, heading);
+            sender.mirror_arrived(&frame, heading, arrival);
         }
         if let Way::Drop(reason) = heading.way {
             sender.drop(frame, reason);
@@ -176,7 +204,7 @@ fn forward_normal<O: Output, const MIRRORED: bool>(
         let found = match same_flow {
             Some((before, found)) if before == keys => found,
             _ => {
-                if heading.learns {
+                if heading.learns && arrival != Arrival::Outside {
                     fdb.learn(heading.src, heading.src_home, in_port.no, now_s);
                 }
                 let found = match heading.way {

@@ -87,6 +87,8 @@ impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
             self.drop(frame, DropReason::SamePort);
         } else if !port.up {
             self.drop(frame, DropReason::TxPortDown);
+        } else if port.no_fwd {
+            self.drop(frame, DropReason::ForwardingDisabled);
         } else if !port.vlan.carries(heading.vlan) {
             self.drop(frame, DropReason::VlanNotCarried);
         } else if let Some(reason) = self.refusal(port, heading) {
@@ -124,6 +126,9 @@ impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
         for no in &bridge.ports {
             let Some(port) = self.port(*no) else { continue };
             if port.no == self.in_port.no || !port.up || !port.vlan.carries(heading.vlan) {
+                continue;
+            }
+            if port.no_flood || port.no_fwd {
                 continue;
             }
             if self.refusal(port, heading).is_some() {

@@ -154,6 +154,32 @@ pub(super) struct ProgInfo {
     pub name: [u8; 16],
 }
 
+/// `ETHTOOL_GSET`.
+pub(super) const ETHTOOL_GSET: u32 = 1;
+
+/// `struct ethtool_cmd`.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub(super) struct LinkMode {
+    pub cmd: u32,
+    pub supported: u32,
+    pub advertising: u32,
+    pub speed: u16,
+    pub duplex: u8,
+    pub port: u8,
+    pub phy_address: u8,
+    pub transceiver: u8,
+    pub autoneg: u8,
+    pub mdio_support: u8,
+    pub maxtxpkt: u32,
+    pub maxrxpkt: u32,
+    pub speed_hi: u16,
+    pub eth_tp_mdix: u8,
+    pub eth_tp_mdix_ctrl: u8,
+    pub lp_advertising: u32,
+    pub reserved: [u32; 2],
+}
+
 /// `ETHTOOL_GCHANNELS`.
 pub(super) const ETHTOOL_GCHANNELS: u32 = 0x3c;
 
@@ -182,5 +208,6 @@ mod tests {
         assert_eq!(size_of::<Insn>(), 8);
         assert_eq!(size_of::<ProgInfo>(), 80);
         assert_eq!(size_of::<Channels>(), 36);
+        assert_eq!(size_of::<LinkMode>(), 44);
     }
 }

@@ -5,8 +5,11 @@
 //! rtnetlink(7), linux/if_link.h.
 
 use std::io;
+use std::os::fd::AsFd;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+use super::sys;
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
@@ -49,6 +52,41 @@ pub(super) fn query(name: &str) -> io::Result<Link> {
     let mut answer = vec![0; 64 * 1024];
     let (n, _) = rustix::net::recv(&socket, &mut answer[..], RecvFlags::empty())?;
     parse(&answer[..n])
+}
+
+/// How fast an interface is, and what it could be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LinkMode {
+    /// Mbit/s.
+    pub mbps: u32,
+    /// Whether both sides send at once.
+    pub is_full_duplex: bool,
+    /// `PORT_TP`, `PORT_FIBRE` ….
+    pub port: u8,
+    /// Whether the speed is negotiated.
+    pub is_negotiated: bool,
+    /// What the device can do: bits of `SUPPORTED_…`.
+    pub supported: u32,
+    /// What it offers: bits of `ADVERTISED_…`.
+    pub advertised: u32,
+}
+
+/// How fast an interface is, as its driver tells (`ETHTOOL_GSET`).
+///
+/// # Errors
+/// There is none of that name, or its driver does not tell.
+pub fn link_mode(name: &str) -> io::Result<LinkMode> {
+    let inet = AddressFamily::INET;
+    let socket = rustix::net::socket_with(inet, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    let mode = sys::link_mode(socket.as_fd(), name)?;
+    Ok(LinkMode {
+        mbps: u32::from(mode.speed_hi) << 16 | u32::from(mode.speed),
+        is_full_duplex: mode.duplex == 1,
+        port: mode.port,
+        is_negotiated: mode.autoneg == 1,
+        supported: mode.supported,
+        advertised: mode.advertising,
+    })
 }
 
 fn request(name: &str) -> Vec<u8> {

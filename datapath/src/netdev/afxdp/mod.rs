@@ -54,3 +54,5 @@ mod txq;
 #[cfg(not(loom))]
 pub use device::{AfXdp, AfXdpConfig, CsumRecover, Nature, XdpMode, nature};
 pub use error::AfXdpError;
+#[cfg(not(loom))]
+pub use link::{LinkMode, link_mode};

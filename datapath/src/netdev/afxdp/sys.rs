@@ -197,15 +197,27 @@ pub(super) fn program_name(id: u32) -> io::Result<String> {
 /// How many receive queues an interface works with now, as its driver tells.
 pub(super) fn n_rx_queues(socket: BorrowedFd<'_>, name: &str) -> io::Result<u32> {
     let mut channels = abi::Channels { cmd: abi::ETHTOOL_GCHANNELS, ..Default::default() };
+    ethtool(socket, name, &mut channels)?;
+    Ok(channels.rx_count + channels.combined_count)
+}
+
+/// How fast an interface is, and what it could be, as its driver tells.
+pub(super) fn link_mode(socket: BorrowedFd<'_>, name: &str) -> io::Result<abi::LinkMode> {
+    let mut mode = abi::LinkMode { cmd: abi::ETHTOOL_GSET, ..Default::default() };
+    ethtool(socket, name, &mut mode)?;
+    Ok(mode)
+}
+
+/// Asks an interface's driver; `answer` is the structure of its `cmd`.
+fn ethtool<T>(socket: BorrowedFd<'_>, name: &str, answer: &mut T) -> io::Result<()> {
     // SAFETY: I1: all bits zero is a value of this plain structure.
     let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
         *to = from.cast_signed();
     }
-    request.ifr_ifru.ifru_data = (&raw mut channels).cast();
-    // SAFETY: I1 and I2: the driver fills in a `struct ethtool_channels`.
-    done(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) })?;
-    Ok(channels.rx_count + channels.combined_count)
+    request.ifr_ifru.ifru_data = (&raw mut *answer).cast();
+    // SAFETY: I1 and I2: the driver fills in the structure of the request's `cmd`.
+    done(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) })
 }
 
 fn bpf<T>(command: c_int, request: &mut T) -> io::Result<c_int> {

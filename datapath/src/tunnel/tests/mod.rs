@@ -92,6 +92,8 @@ impl Lab {
             vlan: PortVlan::trunk_all(),
             up: true,
             storm: None,
+            no_flood: false,
+            no_fwd: false,
             mtu: 65_535,
             terminator: None,
             stats: Arc::default(),

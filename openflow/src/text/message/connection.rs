@@ -29,6 +29,7 @@ pub(super) fn put(text: &mut String, style: Style<'_>, message: &Message) {
         Message::GetConfigReply(config) | Message::SetConfig(config) => {
             write!(text, " {}", config_text(config))
         }
+        Message::QueueConfigRequest(port) => write!(text, " port={}", style.port(*port)),
         Message::TableMod(table) => write!(text, "{}", table_desc_text(style, table)),
         Message::TableStatus(status) => {
             let reason = if status.reason == 3 { "VACANCY_DOWN" } else { "VACANCY_UP" };
@@ -48,7 +49,7 @@ pub(super) fn put(text: &mut String, style: Style<'_>, message: &Message) {
             let (role, id) = (role_name(status.role), status.generation_id);
             write!(text, " role={role} generation_id={id} reason={reason}")
         }
-        Message::GetAsyncReply(config) | Message::SetAsync(config) => {
+        Message::GetAsyncReply(config) | Message::SetAsync(config) | Message::SetAsync2(config) => {
             put_async(text, config);
             Ok(())
         }

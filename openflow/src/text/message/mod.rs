@@ -49,6 +49,7 @@ fn title(raw: &Raw<'_>, xid: u32) -> String {
         Form::Nicira => "NXT",
         Form::NiciraStats => "NXST",
         Form::Onf => "ONFT",
+        Form::OnfStats => "ONFST",
     };
     let mut text = format!("{prefix}_{}", raw.kind.name());
     if raw.form.is_stats() {
@@ -122,7 +123,7 @@ impl Printer<'_> {
         match &decoded.message {
             Message::Error(error) => self.error(text, error),
             Message::PacketIn(packet) => packet_in::put(text, style, packet, self.detail),
-            Message::PacketIn2(packet) | Message::Resume(packet) => {
+            Message::PacketInNxt(packet) | Message::PacketIn2(packet) | Message::Resume(packet) => {
                 packet_in::put2(text, style, packet, self.detail);
             }
             Message::PacketOut(packet) => packet_in::put_out(text, style, packet, self.detail),

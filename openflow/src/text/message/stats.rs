@@ -19,8 +19,8 @@ use crate::port::PortDesc;
 use crate::switch::SwitchDesc;
 use crate::version::Version;
 
-pub(super) fn put_request(text: &mut String, style: Style<'_>, request: &StatsRequest) {
-    let _ = match request {
+pub(super) fn put_request(text: &mut String, style: Style<'_>, asked: &StatsRequest) {
+    let _ = match asked {
         StatsRequest::Flow(request) | StatsRequest::Aggregate(request) => {
             put_stats_request(text, style, request);
             Ok(())
@@ -29,11 +29,12 @@ pub(super) fn put_request(text: &mut String, style: Style<'_>, request: &StatsRe
         StatsRequest::PortDesc(port) if style.version >= Version::V15 => {
             write!(text, " port={}", style.port(*port))
         }
-        StatsRequest::Queue(request) => {
+        StatsRequest::Queue(request) | StatsRequest::QueueDesc(request) => {
             let _ = write!(text, " port={}", style.port(request.port));
-            match request.queue {
-                QUEUE_ALL => write!(text, " queue=ALL"),
-                queue => write!(text, " queue={queue}"),
+            match (request.queue, asked) {
+                (QUEUE_ALL, StatsRequest::QueueDesc(_)) => Ok(()),
+                (QUEUE_ALL, _) => write!(text, " queue=ALL"),
+                (queue, _) => write!(text, " queue={queue}"),
             }
         }
         StatsRequest::Group(group) | StatsRequest::GroupDesc(group) => match *group {
@@ -93,6 +94,7 @@ pub(super) fn put_reply(text: &mut String, style: Style<'_>, reply: &StatsReply)
             text.push('\n');
             put_ports(text, ports);
         }
+        StatsReply::QueueDesc => {}
         StatsReply::Group(groups) => lines(text, groups, group_stats_text),
         StatsReply::GroupDesc(groups) => lines(text, groups, |group| group_text(style, group)),
         StatsReply::GroupFeatures(of) => {

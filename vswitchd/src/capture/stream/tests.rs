@@ -44,6 +44,8 @@ impl Lab {
             vlan: PortVlan::trunk_all(),
             up: true,
             storm: None,
+            no_flood: false,
+            no_fwd: false,
             mtu: 1500,
             stats: Default::default(),
         };

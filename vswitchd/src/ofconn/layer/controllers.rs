@@ -154,10 +154,14 @@ impl OfConns {
         let id = self.next_id();
         let has_key = |bridge: &&mut Bridge| bridge.remotes.iter().any(|remote| remote.key == key);
         let Some(bridge) = self.bridges.values_mut().find(has_key) else { return };
-        let (name, versions) = (Arc::clone(&bridge.name), bridge.versions);
+        let (name, versions, limit) = (Arc::clone(&bridge.name), bridge.versions, bridge.limit);
         let session = Session::new(id, name, Side::Controller, versions);
-        let watched = made
-            .and_then(|socket| self.clients.add(Conn::new(socket, session, PROBE_INTERVAL, now)));
+        let conn = |socket| {
+            let mut conn = Conn::new(socket, session, PROBE_INTERVAL, now);
+            conn.limit(limit, now);
+            conn
+        };
+        let watched = made.and_then(|socket| self.clients.add(conn(socket)));
         let Some(remote) = bridge.remotes.iter_mut().find(|remote| remote.key == key) else {
             return;
         };

@@ -124,9 +124,8 @@ impl OfConns {
     }
 
     fn add(&mut self, socket: Socket, bridge: &Arc<str>, kind: ServiceKind) {
-        let Some(versions) = self.bridges.get(&**bridge).map(|bridge| bridge.versions) else {
-            return;
-        };
+        let Some(known) = self.bridges.get(&**bridge) else { return };
+        let (versions, limit) = (known.versions, known.limit);
         self.make_room(bridge);
         let (side, versions, probe) = match kind {
             ServiceKind::Tools => (Side::Service, versions, TOOL_PROBE_INTERVAL),
@@ -134,7 +133,10 @@ impl OfConns {
             ServiceKind::Controllers => (Side::Service, versions, PROBE_INTERVAL),
         };
         let session = Session::new(self.next_id(), Arc::clone(bridge), side, versions);
-        match self.clients.add(Conn::new(socket, session, probe, Instant::now())) {
+        let now = Instant::now();
+        let mut conn = Conn::new(socket, session, probe, now);
+        conn.limit(limit.filter(|_| kind == ServiceKind::Controllers), now);
+        match self.clients.add(conn) {
             Ok(token) => self.clients.pend(token),
             Err(error) => tracing::warn!("{bridge}: cannot watch a connection: {error}"),
         }

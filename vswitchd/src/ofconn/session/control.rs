@@ -5,7 +5,6 @@
 
 use openflow::bundle::{BundleAdd, BundleControl, BundleFlags, BundleStep};
 use openflow::control::RoleMessage;
-use openflow::nicira::PacketInFormat;
 use openflow::raw::Raw;
 use openflow::switch::{FragHandling, SwitchConfig};
 use openflow::{Codec, Message, OfpError};
@@ -37,7 +36,7 @@ impl Session {
             Message::GetAsyncRequest => {
                 return Ok(Some(Message::GetAsyncReply(self.wanted.told(codec.version))));
             }
-            Message::SetAsync(asked) => {
+            Message::SetAsync(asked) | Message::SetAsync2(asked) => {
                 self.wanted.set(codec.version, &asked)?;
                 if self.side == Side::Service && self.miss_send_len == 0 {
                     self.miss_send_len = DEFAULT_MISS_SEND_LEN;
@@ -48,8 +47,6 @@ impl Session {
                 self.codec = Some(Codec { flow_format, ..*codec });
             }
             Message::FlowModTableId(table_ids) => self.codec = Some(Codec { table_ids, ..*codec }),
-            // It cannot be written.
-            Message::SetPacketInFormat(PacketInFormat::Nxt) => return Err(OfpError::BrEperm),
             Message::SetPacketInFormat(format) => self.packet_in_format = format,
             Message::SetControllerId(id) => self.controller_id = id,
             Message::FlowMonitorCancel(id) => self.monitors.cancel(id)?,

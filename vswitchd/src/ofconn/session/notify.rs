@@ -57,6 +57,10 @@ impl Session {
                 }
                 message(&codec, &Message::PortStatus(status.as_ref().clone()))
             }
+            Event::TableStatus(status) => {
+                self.wants(AsyncKind::TableStatus, status.reason.into())?;
+                message(&codec, &Message::TableStatus(**status))
+            }
             Event::Flow(_) => None,
         }
     }
@@ -128,7 +132,8 @@ impl Session {
         }
         let message = match self.packet_in_format {
             PacketInFormat::Nxt2 => Message::PacketIn2(packet_in),
-            PacketInFormat::Standard | PacketInFormat::Nxt => Message::PacketIn(packet_in),
+            PacketInFormat::Nxt => Message::PacketInNxt(packet_in),
+            PacketInFormat::Standard => Message::PacketIn(packet_in),
         };
         codec.encode(0, &message).ok().map(Unasked::Packet)
     }

@@ -264,6 +264,38 @@ fn tools_are_told_nothing_until_they_ask() {
 }
 
 #[test]
+fn what_is_sent_unasked_is_chosen_by_properties_in_old_versions_too() {
+    use openflow::control::AsyncKind;
+    for version in [Version::V10, Version::V13] {
+        let mut lab = Lab::new(version, Side::Controller);
+        let told = Told { notice: port_status(), by: None };
+        let mut asked = AsyncConfig::default();
+        asked.primary[AsyncKind::PortStatus as usize] = Some(0);
+        lab.ask(&Message::SetAsync2(asked));
+        assert_eq!(lab.session.notify(&told), None, "{version}");
+        asked.primary[AsyncKind::PortStatus as usize] = Some(7);
+        lab.ask(&Message::SetAsync2(asked));
+        assert!(lab.session.notify(&told).is_some(), "{version}");
+    }
+}
+
+#[test]
+fn a_table_that_gets_full_is_told_to_who_asks_for_it() {
+    use openflow::control::AsyncKind;
+    use openflow::table::{TableMod, TableStatus};
+    let mut lab = Lab::new(Version::V14, Side::Controller);
+    let desc = TableMod { table: 3, config: 8, eviction: None, vacancy: Some((20, 80, 10)) };
+    let event = Event::TableStatus(Box::new(TableStatus { reason: 3, desc }));
+    let told = Told { notice: Notice { bridge: "br0".to_owned(), event }, by: None };
+    assert_eq!(lab.session.notify(&told), None);
+    let mut asked = AsyncConfig::default();
+    asked.primary[AsyncKind::TableStatus as usize] = Some(1 << 3);
+    lab.ask(&Message::SetAsync(asked));
+    let Some(Unasked::Message(bytes)) = lab.session.notify(&told) else { panic!("not told") };
+    assert!(matches!(lab.read(&bytes)[..], [Message::TableStatus(_)]));
+}
+
+#[test]
 fn who_changed_a_port_is_not_told_before_openflow_15() {
     for (version, is_told) in [(Version::V10, false), (Version::V14, false), (Version::V15, true)] {
         let mut lab = Lab::new(version, Side::Controller);
@@ -303,8 +335,9 @@ fn packets_go_to_who_has_their_identifier_however_long_they_are() {
         lab.ask(&Message::SetPacketInFormat(PacketInFormat::Nxt2));
         let Some(Unasked::Packet(bytes)) = lab.session.notify(&told) else { panic!("{version}") };
         assert!(matches!(lab.read(&bytes)[..], [Message::PacketIn2(_)]), "{version}");
-        let old = Message::SetPacketInFormat(PacketInFormat::Nxt);
-        assert_eq!(lab.errors(&old), [OfpError::BrEperm]);
+        lab.ask(&Message::SetPacketInFormat(PacketInFormat::Nxt));
+        let Some(Unasked::Packet(bytes)) = lab.session.notify(&told) else { panic!("{version}") };
+        assert!(matches!(lab.read(&bytes)[..], [Message::PacketInNxt(_)]), "{version}");
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! # Design
 //! Only flows that have a timeout are looked at, and none of them before the earliest deadline that
-//! was found the last time: use puts a deadline off, and never brings it nearer.
+//! was found the last time: use puts a deadline off, and never brings it nearer. The end of a connection
+//! does (`fin_timeout`), and says so.
 //!
 //! # References
 //! OpenFlow 1.3.5 §5.5.
@@ -27,8 +28,8 @@ pub(super) fn deadline(rule: &FlowRule) -> (u64, RemovedReason) {
         0 => u64::MAX,
         seconds => since_ns.saturating_add(u64::from(seconds) * SECOND_NS),
     };
-    let hard_ns = end(rule.hard_s, rule.modified_ns.max(rule.counts.taught_ns()));
-    let idle_ns = end(rule.idle_s, rule.used_ns());
+    let hard_ns = end(rule.hard_timeout_s(), rule.modified_ns.max(rule.counts.taught_ns()));
+    let idle_ns = end(rule.idle_timeout_s(), rule.used_ns());
     if hard_ns <= idle_ns {
         (hard_ns, RemovedReason::HardTimeout)
     } else {
@@ -39,6 +40,7 @@ pub(super) fn deadline(rule: &FlowRule) -> (u64, RemovedReason) {
 impl Ofproto {
     /// Takes the flows out whose time is over.
     pub(super) fn expire_flows(&mut self, cx: &mut Cx<'_>) {
+        self.store.take_shortened();
         if cx.now_ns < self.store.due_ns() {
             return;
         }

@@ -64,6 +64,7 @@ fn flow(now_ns: u64) -> Flow {
         created_ns: now_ns,
         modified_ns: now_ns,
         counts: Arc::new(Counts::new(now_ns)),
+        shortened: Arc::default(),
     };
     Flow { table: 0, priority: PRIORITY, matching: FlowMatch::ANY, rule: Arc::new(rule) }
 }

@@ -101,6 +101,7 @@ impl Ofproto {
             created_ns: cx.now_ns,
             modified_ns: cx.now_ns,
             counts: counts.unwrap_or_else(|| Arc::new(Counts::new(cx.now_ns))),
+            shortened: Arc::default(),
         };
         if let Some(old) = old {
             self.retire_flow(cx, old);

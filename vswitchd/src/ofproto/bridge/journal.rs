@@ -52,7 +52,7 @@ impl Ofproto {
         }
         cx.by = by;
         match result {
-            Ok(()) => self.commit(cx.next),
+            Ok(()) => self.commit(cx),
             Err(_) => {
                 while let Some(undo) = self.journal.pop() {
                     self.undo(cx, undo);
@@ -64,7 +64,8 @@ impl Ofproto {
         result
     }
 
-    fn commit(&mut self, next: Version) {
+    fn commit(&mut self, cx: &mut Cx<'_>) {
+        let next = cx.next;
         let mut changed = BTreeMap::<u8, BTreeSet<FlowId>>::new();
         for undo in std::mem::take(&mut self.journal) {
             match undo {
@@ -83,6 +84,7 @@ impl Ofproto {
         }
         for (table, flows) in changed {
             self.note_changes(next, table, &flows);
+            self.tell_vacancy(cx, table);
         }
     }
 

@@ -35,6 +35,7 @@ impl Ofproto {
 }
 
 fn is_same(old: &FlowRule, flow: &FlowMod) -> bool {
-    (old.cookie, old.idle_s, old.hard_s) == (flow.cookie, flow.idle_s, flow.hard_s)
+    let timeouts = (old.idle_timeout_s(), old.hard_timeout_s());
+    (old.cookie, timeouts) == (flow.cookie, (flow.idle_s, flow.hard_s))
         && *old.actions == *flow.actions
 }

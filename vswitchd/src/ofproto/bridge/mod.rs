@@ -96,6 +96,8 @@ pub enum Watch {
 pub struct Ofproto {
     store: Store,
     configs: Vec<TableConfig>,
+    /// Names of tables that have one.
+    names: BTreeMap<u8, String>,
     meter_entries: BTreeMap<u32, MeterEntry>,
     journal: Vec<Undo>,
     watch: Watch,
@@ -112,6 +114,7 @@ impl Ofproto {
         Ofproto {
             store: Store::new(Arc::new(Tables::new(seed))),
             configs: vec![TableConfig::default(); usize::from(N_TABLES)],
+            names: BTreeMap::new(),
             meter_entries: BTreeMap::new(),
             journal: Vec::new(),
             watch: Watch::On,

@@ -10,7 +10,6 @@ use super::Ofproto;
 use super::group_mod::group_features;
 use super::meter_mod::meter_features;
 use super::select::Criteria;
-use super::table_features::table_features;
 use crate::ofproto::meter_slots::MeterSlots;
 
 impl Ofproto {
@@ -30,15 +29,13 @@ impl Ofproto {
             StatsRequest::Meter(id) => StatsReply::Meter(self.meter_stats(meters, now_ns, *id)?),
             StatsRequest::MeterConfig(id) => StatsReply::MeterConfig(self.meter_configs(*id)?),
             StatsRequest::MeterFeatures => StatsReply::MeterFeatures(meter_features()),
-            StatsRequest::TableFeatures(changes) if changes.is_empty() => {
-                StatsReply::TableFeatures(table_features())
-            }
-            StatsRequest::TableFeatures(_) => return Err(OfpError::TffEperm),
+            StatsRequest::TableFeatures(_) => StatsReply::TableFeatures(self.table_features()),
             StatsRequest::TableDesc => StatsReply::TableDesc(self.table_descs()),
             StatsRequest::Desc
             | StatsRequest::Port(_)
             | StatsRequest::Queue(_)
             | StatsRequest::PortDesc(_)
+            | StatsRequest::QueueDesc(_)
             | StatsRequest::FlowMonitor(_) => return Err(OfpError::BrBadStat),
         })
     }

@@ -266,10 +266,7 @@ impl Store {
         }
         self.n_all += 1;
         self.n_normal += usize::from(self.is_normal(id, rule));
-        if rule.idle_s != 0 || rule.hard_s != 0 {
-            self.timed.insert(id);
-            self.due_ns = self.due_ns.min(expire::deadline(rule).0);
-        }
+        self.time(id, rule);
         uses::each_use(&rule.actions, &mut |of| {
             self.uses.entry(of).or_default().insert(id);
         });
@@ -279,6 +276,25 @@ impl Store {
         uses::each_learned(&rule.actions, &mut |learned| {
             *self.learning.entry(learned).or_default() += 1;
         });
+    }
+
+    /// Looks after the timeouts of a flow, if it has any.
+    fn time(&mut self, id: FlowId, rule: &FlowRule) {
+        if rule.idle_timeout_s() != 0 || rule.hard_timeout_s() != 0 {
+            self.timed.insert(id);
+            self.due_ns = self.due_ns.min(expire::deadline(rule).0);
+        }
+    }
+
+    /// Looks after flows whose timeouts the end of a connection has shortened.
+    pub(super) fn take_shortened(&mut self) {
+        for (table, rule, shortened) in self.tables.take_shortened() {
+            let id = FlowId { table, rule };
+            // Another flow may have its number by now.
+            if let Some(rule) = self.rule(id).filter(|r| Arc::ptr_eq(&r.shortened, &shortened)) {
+                self.time(id, &rule);
+            }
+        }
     }
 
     fn leave(&mut self, id: FlowId, rule: &FlowRule) {

@@ -1,12 +1,13 @@
 //! What tables can do: OFPMP_TABLE_FEATURES, and the statistics of tables.
 //!
 //! # Design
-//! All tables can do the same, except that the last one has no next. A request that would change
-//! features is refused: there is nothing that a table could do less of.
+//! All tables can do the same, except that the last one has no next. A request that changes features
+//! changes names, as in Open vSwitch: what else a table can do stays as it is.
 //!
 //! # References
 //! OpenFlow 1.3.5 §7.3.5.5; `ofproto/ofproto.c`, `query_tables`, for the answers.
 
+use openflow::OfpError;
 use openflow::table::{TableFeatures, TableProperty, TableStats};
 use packet::flow::FieldId;
 use packet::flow::field::{Access, Maskable};
@@ -38,12 +39,6 @@ pub(super) fn action_bits() -> u32 {
     ACTIONS.iter().fold(0, |bits, action| bits | 1 << action)
 }
 
-/// OFPMP_TABLE_FEATURES.
-pub(super) fn table_features() -> Vec<TableFeatures> {
-    let fields = properties_of_fields();
-    (0..N_TABLES).map(|table| features(table, &fields)).collect()
-}
-
 fn features(table: u8, fields: &[(u16, TableProperty)]) -> TableFeatures {
     let next: Vec<u8> = (table + 1..N_TABLES).collect();
     let goto = (!next.is_empty()).then_some(GOTO_TABLE);
@@ -71,6 +66,9 @@ fn features(table: u8, fields: &[(u16, TableProperty)]) -> TableFeatures {
     }
 }
 
+/// OFPTFC_ENABLE and OFPTFC_DISABLE of OpenFlow 1.5.
+const ENABLE_OR_DISABLE: [u8; 2] = [2, 3];
+
 fn max_entries() -> u32 {
     u32::try_from(MAX_FLOWS).unwrap_or(u32::MAX)
 }
@@ -95,6 +93,42 @@ fn properties_of_fields() -> Vec<(u16, TableProperty)> {
 }
 
 impl Ofproto {
+    /// OFPMP_TABLE_FEATURES.
+    pub(super) fn table_features(&self) -> Vec<TableFeatures> {
+        let fields = properties_of_fields();
+        let named = |table| {
+            let name = self.name_of(table);
+            TableFeatures { name, ..features(table, &fields) }
+        };
+        (0..N_TABLES).map(named).collect()
+    }
+
+    fn name_of(&self, table: u8) -> String {
+        self.names.get(&table).cloned().unwrap_or_default()
+    }
+
+    /// Names tables as a request with features says; an empty name is none.
+    ///
+    /// # Errors
+    /// `OFPTFFC_*`; then no name has changed.
+    pub fn name_tables(&mut self, changes: &[TableFeatures]) -> Result<(), OfpError> {
+        let mut names = self.names.clone();
+        for change in changes {
+            if change.table >= N_TABLES {
+                return Err(OfpError::TffBadTable);
+            }
+            if ENABLE_OR_DISABLE.contains(&change.command) {
+                return Err(OfpError::TffBadCommand);
+            }
+            match change.name.as_str() {
+                "" => names.remove(&change.table),
+                name => names.insert(change.table, name.to_owned()),
+            };
+        }
+        self.names = names;
+        Ok(())
+    }
+
     /// OFPMP_TABLE.
     pub(super) fn table_stats(&self) -> Vec<TableStats> {
         /// OFPFW_ALL of OpenFlow 1.0.
@@ -104,7 +138,7 @@ impl Ofproto {
             let limit = self.config(number).max_flows.and_then(|max| u32::try_from(max).ok());
             TableStats {
                 table: number,
-                name: String::new(),
+                name: self.name_of(number),
                 wildcards: WILDCARDS_ALL,
                 max_entries: limit.unwrap_or(max_entries()),
                 active: u32::try_from(self.store.n_flows(number)).unwrap_or(u32::MAX),

@@ -55,6 +55,7 @@ fn text(action: &Action, words: &Words<'_>) -> Option<String> {
             let name = words.view.bridge(*bridge).map(|bridge| bridge.name.to_string());
             format!("normal({})", name.unwrap_or_default())
         }
+        Action::Mirror { port, .. } => format!("mirror({})", (words.port)(port.get().into())),
         Action::PushVlan { tpid, tag } => {
             let tpid = if *tpid == packet::vlan::TPID_CTAG {
                 String::new()
@@ -125,9 +126,10 @@ fn userspace_text(what: Userspace, keeper: &Keeper) -> String {
         return format!("userspace(token={:#x})", what.token);
     };
     format!(
-        "userspace(pid=0,controller(reason={},dont_send=0,continuation=0,recirc_id=0,\
+        "userspace(pid=0,controller(reason={},dont_send=0,continuation={},recirc_id=0,\
          rule_cookie={:#x},controller_id={},max_len={}))",
         reason_number(sending.reason),
+        u8::from(sending.paused.is_some()),
         sending.cookie,
         sending.controller_id,
         sending.max_len.unwrap_or(u16::MAX)

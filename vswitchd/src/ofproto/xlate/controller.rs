@@ -4,6 +4,8 @@
 //! The datapath hands the packet over with a token; what is said of it (which flow, registers, for
 //! whom) is a [`Sending`], kept under that token.
 
+use std::sync::Arc;
+
 use datapath::Action;
 use datapath::BridgeId;
 use datapath::action::Userspace;
@@ -13,6 +15,7 @@ use packet::flow::FieldId;
 use packet::flow::field::N_REGS;
 use packet::{FlowKey, FlowMask, FlowMatch};
 
+use super::freeze::Frozen;
 use super::state::Xlate;
 
 /// What is said of a packet to controllers.
@@ -36,26 +39,30 @@ pub struct Sending {
     pub userdata: Vec<u8>,
     /// Port, registers, metadata.
     pub metadata: FlowMatch,
+    /// The rest of the walk, if the packet waits until the controller gives it back.
+    pub paused: Option<Arc<Frozen>>,
 }
 
 impl Xlate<'_> {
     /// `controller(…)`.
     pub(super) fn send(&mut self, to: &ToController) {
-        let list = match to.meter_id.and_then(|meter| self.bridge.meters.get(&meter)) {
-            Some(meter) => vec![Action::Meter(*meter)],
-            None => Vec::new(),
-        };
         let sending = Sending {
             controller_id: to.id,
             max_len: Some(to.max_len),
             userdata: to.userdata.clone(),
             ..self.sending(to.reason)
         };
-        if list.is_empty() {
-            return self.hand_over(sending);
+        let meter = to.meter_id.and_then(|meter| self.bridge.meters.get(&meter)).copied();
+        if to.pause {
+            // Nothing follows that a meter should not hold back.
+            self.commit();
+            self.list.extend(meter.map(Action::Meter));
+            self.pause = Some(sending);
+            return self.freeze();
         }
+        let Some(meter) = meter else { return self.hand_over(sending) };
         let list = self.aside(|xlate| {
-            xlate.list = list;
+            xlate.list = vec![Action::Meter(meter)];
             xlate.hand_over(sending);
         });
         self.put_aside(list);
@@ -92,10 +99,11 @@ impl Xlate<'_> {
             max_len: None,
             userdata: Vec::new(),
             metadata,
+            paused: None,
         }
     }
 
-    fn hand_over(&mut self, sending: Sending) {
+    pub(super) fn hand_over(&mut self, sending: Sending) {
         self.commit();
         let max_len = sending.max_len.map_or(u32::MAX, u32::from);
         let max_len = if sending.max_len == Some(u16::MAX) { u32::MAX } else { max_len };

@@ -5,6 +5,8 @@
 //! the innermost out, and the walk ends with a recirculation. To thaw, the lists are run in that order
 //! with the registers, the stack and the action set of then, and the headers of the packet of now.
 
+use std::sync::Arc;
+
 use datapath::Action;
 use datapath::action::RecircId;
 use openflow::{OfAction, OfPort};
@@ -12,11 +14,12 @@ use packet::flow::Subfield;
 use packet::flow::place::{self, STAGE_METADATA};
 use packet::{FlowKey, FlowMask};
 
+use super::controller::Sending;
 use super::report::Kind;
 use super::state::{Stacked, Xlate};
 
 /// What remains of a list of actions.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pending {
     /// The table of the flow.
     pub table: u8,
@@ -27,14 +30,16 @@ pub struct Pending {
 }
 
 /// A frozen walk.
-#[derive(Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub struct Frozen {
     /// The port that the packet seems to have come by.
     pub in_port: OfPort,
-    metadata: FlowKey,
-    stack: Vec<Stacked>,
-    action_set: Vec<OfAction>,
-    pending: Vec<Pending>,
+    pub(super) metadata: FlowKey,
+    pub(super) stack: Vec<Stacked>,
+    pub(super) action_set: Vec<OfAction>,
+    pub(super) pending: Vec<Pending>,
+    /// Mirrors that the packet went to.
+    pub(super) mirrored: u32,
 }
 
 impl Xlate<'_> {
@@ -66,7 +71,8 @@ impl Xlate<'_> {
             metadata.put_word(at, self.key.word(at));
         }
         let (stack, action_set) = (self.stack.clone(), self.action_set.clone());
-        Frozen { in_port: self.in_port(), metadata, stack, action_set, pending }
+        let (in_port, mirrored) = (self.in_port(), self.mirrored);
+        Frozen { in_port, metadata, stack, action_set, pending, mirrored }
     }
 
     /// `check_pkt_larger`: goes on twice, once for packets above a length and once for others, with a
@@ -80,6 +86,12 @@ impl Xlate<'_> {
     pub(super) fn finish_freezing(&mut self) {
         let Some(pending) = self.frozen.take() else { return };
         self.commit();
+        if let Some(sending) = self.pause.take() {
+            let paused = Some(Arc::new(self.frozen(pending)));
+            // As Open vSwitch: of where the walk began, to which all of them have come back.
+            let (table, cookie) = (self.table, self.cookie);
+            return self.hand_over(Sending { paused, table, cookie, ..sending });
+        }
         let Some((than, dst)) = self.fork.take() else {
             let id = self.keep(pending);
             return self.list.push(Action::Recirc(id));
@@ -109,6 +121,7 @@ impl Xlate<'_> {
         self.set_in_port(frozen.in_port);
         self.stack.clone_from(&frozen.stack);
         self.action_set.clone_from(&frozen.action_set);
+        self.mirrored = frozen.mirrored;
         self.report.say(Kind::Thaw, || "thaw".to_owned());
         self.report.enter();
         let n = frozen.pending.len();

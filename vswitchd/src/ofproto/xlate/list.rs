@@ -4,13 +4,17 @@
 //! [`Xlate::run_list`] is the loop; each action is a line that leads to its topic. An action that needs
 //! what is below an MPLS label that was taken off stops the walk before it.
 
+use std::sync::Arc;
+
 use datapath::DropReason;
 use openflow::{OfAction, OfPort};
+use packet::FlowMask;
 use packet::flow::{FieldId, Prereq, Subfield};
 
 use super::MAX_STACK;
 use super::report::Kind;
 use super::state::{Stacked, Xlate};
+use crate::ofproto::ledger::{Credit, Ended};
 
 impl Xlate<'_> {
     /// Does what a list says, in the tables that it goes on to, too.
@@ -73,12 +77,15 @@ impl Xlate<'_> {
             OfAction::DecTtl(ids) => return self.dec_ttl(ids),
             OfAction::Push(part) => self.push(*part),
             OfAction::Pop(part) => self.pop(*part),
+            OfAction::FinTimeout { idle_s, hard_s } => self.fin_timeout(*idle_s, *hard_s),
+            OfAction::Sample(_) => {
+                self.credits.push(Credit::Sampled(Arc::clone(&self.bridge.tables)));
+            }
+            // No port has queues, so the one that is chosen is that of all packets.
             OfAction::SetQueue(_)
             | OfAction::PopQueue
             | OfAction::Conjunction { .. }
-            | OfAction::Note(_)
-            | OfAction::FinTimeout { .. }
-            | OfAction::Sample(_) => {}
+            | OfAction::Note(_) => {}
             header => return self.edit(header),
         }
         Next::GoOn
@@ -116,6 +123,30 @@ impl Xlate<'_> {
         self.depth -= 1;
         (self.action_set, self.stack, self.is_exited) = (set, stack, exited);
         self.put_aside(list);
+    }
+
+    /// `fin_timeout`: a packet that ends its connection shortens the timeouts of the flow. Others are cached
+    /// apart, so that nobody need look at flags but who translates.
+    fn fin_timeout(&mut self, idle_s: u16, hard_s: u16) {
+        /// FIN and RST.
+        const ENDS: u128 = 0x5;
+        if !self.has(Prereq::Tcp) {
+            return;
+        }
+        let mut bits = FlowMask::EMPTY;
+        bits.add_bits(FieldId::TcpFlags, ENDS);
+        self.look(&bits);
+        let Some((id, rule)) = self.flow.clone() else { return };
+        if self.key.get(FieldId::TcpFlags) & ENDS != 0 {
+            let (tables, flow) = (Arc::clone(&self.bridge.tables), (self.table, id));
+            self.credits.push(Credit::Ended(Arc::new(Ended {
+                tables,
+                flow,
+                rule,
+                idle_s,
+                hard_s,
+            })));
+        }
     }
 
     fn meter(&mut self, meter: u32) {

@@ -22,9 +22,10 @@
 //! | [`table`] | look-up, resubmit, conjunctions, what matches nothing |
 //! | [`list`] | one action after the other |
 //! | [`field`], [`tag`] | header fields; VLAN tags and MPLS labels |
-//! | [`output`], [`tunnel`] | ports; [`controller`]: packets for controllers |
+//! | [`output`], [`tunnel`], [`mirror`] | ports; [`controller`]: packets for controllers |
 //! | [`group`], [`action_set`], [`choice`], [`learn`] | what their names say |
-//! | [`freeze`], [`report`] | the rest of a walk, kept; what `ofproto/trace` prints |
+//! | [`freeze`], [`pause`] | the rest of a walk, kept here or given to a controller |
+//! | [`report`] | what `ofproto/trace` prints |
 //!
 //! # Invariants
 //! - **Sound**: a packet that is equal under the mask, with the same tables, gets the same answer.
@@ -45,7 +46,9 @@ pub mod group;
 pub mod keep;
 pub mod learn;
 pub mod list;
+pub mod mirror;
 pub mod output;
+pub mod pause;
 pub mod report;
 pub mod state;
 pub mod table;
@@ -125,10 +128,11 @@ pub enum Told<'a> {
     No,
 }
 
-/// Says what NORMAL would do now with a frame that came by a port of a bridge; `None`: nobody knows.
+/// Says what NORMAL would do now with a frame that came by a port of a bridge, or from a controller;
+/// `None`: nobody knows.
 pub trait Oracle {
     /// See [`datapath::l2::normal::explain`].
-    fn normal(&self, bridge: BridgeId, in_port: PortNo, frame: &[u8]) -> Option<Explained>;
+    fn normal(&self, bridge: BridgeId, in_port: Option<PortNo>, frame: &[u8]) -> Option<Explained>;
 }
 
 /// A flow that packets teach.
@@ -172,7 +176,10 @@ pub fn translate(input: &XlateIn<'_>) -> XlateOut {
     let mut xlate = Xlate::new(input);
     match input.start {
         Start::Table if !may_receive(&mut xlate) || is_dropped_fragment(&mut xlate) => {}
-        Start::Table => xlate.look_up_first(),
+        Start::Table => {
+            xlate.mirror_received();
+            xlate.look_up_first();
+        }
         Start::Actions(actions) => xlate.run_packet_out(actions),
         Start::Frozen(frozen) => xlate.thaw(frozen),
     }

@@ -4,6 +4,7 @@
 //! `ofproto/ofproto-dpif-xlate.c` of Open vSwitch, `compose_output_action__`, `xlate_output_action`.
 
 use datapath::Action;
+use datapath::l2::mirror::Passing;
 use openflow::OfPort;
 use openflow::action::ControllerReason;
 use openflow::port::PortConfig;
@@ -77,15 +78,13 @@ impl Xlate<'_> {
         self.commit();
         self.depends.insert(Dependency::Ports(self.bridge.id));
         let in_port = self.in_port();
-        let Some(port) = self.bridge.ports.get(&in_port) else {
-            // A controller's own packet: nothing is learned of where it came from.
-            self.report.say(Kind::Detail, || "no input port, flooding".to_owned());
-            return self.flood(Flood::Flood);
-        };
+        // Without a port it is a controller's own packet: nothing is learned of where it came from.
+        let in_port = self.bridge.ports.get(&in_port).map(|port| port.no);
         match self.input.told {
-            Told::Yes(oracle) => self.tell_normal(oracle, port.no),
+            Told::Yes(oracle) => self.tell_normal(oracle, in_port),
             Told::No => {
-                self.list.push(Action::Normal { bridge: self.bridge.id, in_port: port.no });
+                let (bridge, mirrored) = (self.bridge.id, self.mirrored);
+                self.list.push(Action::Normal { bridge, in_port, mirrored });
             }
         }
     }
@@ -119,6 +118,7 @@ impl Xlate<'_> {
             let why = || "OFPPC_NO_FWD set, skipping output".to_owned();
             return self.report.say(Kind::Detail, why);
         }
+        self.mirror(port, Passing::Out);
         if let Some(config) = &port.tunnel {
             return self.leave_by_tunnel(port, config, max_len);
         }

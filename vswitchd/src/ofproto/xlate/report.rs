@@ -135,7 +135,7 @@ mod tests {
     struct Nobody;
 
     impl Oracle for Nobody {
-        fn normal(&self, _: BridgeId, _: PortNo, _: &[u8]) -> Option<Explained> {
+        fn normal(&self, _: BridgeId, _: Option<PortNo>, _: &[u8]) -> Option<Explained> {
             None
         }
     }

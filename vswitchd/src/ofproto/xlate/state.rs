@@ -16,12 +16,15 @@ use packet::flow::{FieldId, KeyVlan, Prereq, Subfield, WordSet};
 use packet::vlan::TAG_PRESENT;
 use packet::{FlowKey, FlowMask, VlanTag};
 
+use super::controller::Sending;
 use super::depends::Depends;
 use super::freeze::Pending;
 use super::keep::Kept;
 use super::report::{Kind, Report};
 use super::{Learned, Start, XlateIn, XlateOut, port_of, tunnel};
+use crate::ofproto::classifier::RuleId;
 use crate::ofproto::ledger::Credit;
+use crate::ofproto::rule::FlowRule;
 use crate::ofproto::view::XBridge;
 
 /// Bits on the stack.
@@ -69,6 +72,8 @@ pub struct Xlate<'a> {
     pub(super) action_set: Vec<OfAction>,
     pub(super) table: u8,
     pub(super) cookie: u64,
+    /// The flow whose actions are run, and its number in the table.
+    pub(super) flow: Option<(RuleId, Arc<FlowRule>)>,
     pub(super) place: Place,
     pub(super) depth: u16,
     pub(super) resubmits: u16,
@@ -85,7 +90,11 @@ pub struct Xlate<'a> {
     pub(super) frozen: Option<Vec<Pending>>,
     /// What a frozen walk goes on by: the length of the packet says which bit a field gets.
     pub(super) fork: Option<(u16, Subfield)>,
+    /// What a frozen walk waits for: a controller, to whom this is said.
+    pub(super) pause: Option<Sending>,
     pub(super) is_exited: bool,
+    /// Mirrors that the packet went to, and those with the same output: a bit each.
+    pub(super) mirrored: u32,
     /// The datapath has been told to count the packet's own time to live down.
     pub(super) is_counted_down: bool,
     error: Option<DropReason>,
@@ -124,6 +133,7 @@ impl<'a> Xlate<'a> {
             action_set: Vec::new(),
             table: 0,
             cookie: u64::MAX,
+            flow: None,
             place: if matches!(input.start, Start::Actions(_)) {
                 Place::PacketOut
             } else {
@@ -138,7 +148,9 @@ impl<'a> Xlate<'a> {
             next_table: None,
             frozen: None,
             fork: None,
+            pause: None,
             is_exited: false,
+            mirrored: 0,
             is_counted_down: false,
             error: None,
         }

@@ -31,6 +31,7 @@ use crate::ofproto::view::Miss;
 
 /// A flow that was found.
 struct Hit {
+    id: RuleId,
     rule: Arc<FlowRule>,
     priority: Priority,
     matching: FlowMatch,
@@ -68,10 +69,12 @@ impl Xlate<'_> {
             self.set_in_port(in_port);
         }
         let (table_before, cookie, place) = (self.table, self.cookie, self.place);
+        let flow = self.flow.clone();
         self.depth += 1;
         self.go(table, Missing::Nothing);
         self.depth -= 1;
         (self.table, self.cookie, self.place) = (table_before, cookie, place);
+        self.flow = flow;
         if in_port != OfPort::IN_PORT && self.in_port() == in_port {
             self.set_in_port(before);
         }
@@ -99,7 +102,11 @@ impl Xlate<'_> {
     /// Goes on where the list that was run last has said: one table after the other, not one within
     /// the other, so that a chain of tables takes no more of the stack than one.
     pub(super) fn go_on(&mut self) {
+        if self.next_table.is_none() {
+            return;
+        }
         let (table, cookie, place) = (self.table, self.cookie, self.place);
+        let flow = self.flow.clone();
         let mut n_entered = 0;
         while let Some(next) = self.next_table.take() {
             if !self.may_descend() {
@@ -111,6 +118,7 @@ impl Xlate<'_> {
         }
         (0..n_entered).for_each(|_| self.report.leave());
         (self.table, self.cookie, self.place) = (table, cookie, place);
+        self.flow = flow;
     }
 
     fn go_once(&mut self, table: u8, missing: Missing) {
@@ -153,10 +161,11 @@ impl Xlate<'_> {
         let found = self.find(table);
         let outcome = if found.is_some() { Found::Flow } else { Found::Nothing };
         self.credits.push(Credit::Table(Arc::clone(&self.bridge.tables), table, outcome));
-        let Hit { rule, priority, matching } = found?;
+        let Hit { id, rule, priority, matching } = found?;
         self.credits.push(Credit::Counts(Arc::clone(&rule.counts)));
         let is_miss_flow = priority == 0 && matching == FlowMatch::ANY;
         self.cookie = rule.cookie;
+        self.flow = Some((id, Arc::clone(&rule)));
         self.place = if is_miss_flow { Place::MissFlow } else { Place::Flow };
         self.end = DropReason::PipelineDrop;
         self.report.say(Kind::Table, || flow_line(table, priority, &matching, rule.cookie));
@@ -181,6 +190,7 @@ impl Xlate<'_> {
         let id = joint.or(id)?;
         let rule = flows.get(id)?;
         let hit = Hit {
+            id,
             rule: Arc::clone(&rule.what),
             priority: rule.priority(),
             matching: flows.flow_match(id)?,

@@ -42,7 +42,7 @@ fn tag_of(frame: &[u8]) -> Option<(u16, VlanTag)> {
 
 impl Xlate<'_> {
     /// NORMAL, at this moment.
-    pub(super) fn tell_normal(&mut self, oracle: &dyn Oracle, in_port: PortNo) {
+    pub(super) fn tell_normal(&mut self, oracle: &dyn Oracle, in_port: Option<PortNo>) {
         let frame = frame_of(&self.key);
         let Some(explained) = oracle.normal(self.bridge.id, in_port, &frame) else { return };
         if let Some(reason) = explained.dropped {

@@ -308,6 +308,8 @@ impl Switch {
                 vlan: PortVlan::trunk_all(),
                 up: true,
                 storm: None,
+                no_flood: false,
+                no_fwd: false,
                 mtu: CARRIER_MTU,
                 stats: Arc::clone(&carrier.stats),
             };

@@ -1,6 +1,7 @@
 //! Answers about tables and features.
 
-use openflow::table::{TableMod, TableProperty};
+use openflow::flow::FlowCommand;
+use openflow::table::{TableFeatures, TableMod, TableProperty};
 
 use super::*;
 
@@ -25,9 +26,86 @@ fn every_table_says_what_it_can_do() {
     };
     assert_eq!(next(252), Some(TableProperty::Tables(vec![253])));
     assert_eq!(next(253), Some(TableProperty::Tables(vec![])));
-    let change = StatsRequest::TableFeatures(features[..1].to_vec());
-    assert_eq!(lab.stats(&change), Err(OfpError::TffEperm));
     assert_eq!(lab.stats(&StatsRequest::Desc), Err(OfpError::BrBadStat));
+}
+
+/// The name of a table, as its features tell it.
+fn name(lab: &Lab, table: usize) -> String {
+    match lab.stats(&StatsRequest::TableFeatures(vec![])) {
+        Ok(StatsReply::TableFeatures(features)) => features[table].name.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_request_with_features_names_tables_and_changes_nothing_else() {
+    let mut lab = Lab::new();
+    let Ok(StatsReply::TableFeatures(all)) = lab.stats(&StatsRequest::TableFeatures(vec![])) else {
+        panic!()
+    };
+    let named = |table: usize, name: &str| TableFeatures {
+        name: name.to_owned(),
+        max_entries: 5,
+        ..all[table].clone()
+    };
+    lab.of.name_tables(&[named(3, "ingress"), named(4, "egress")]).unwrap();
+    assert_eq!(
+        (name(&lab, 3), name(&lab, 4), name(&lab, 5)),
+        ("ingress".into(), "egress".into(), String::new())
+    );
+    let Ok(StatsReply::Table(tables)) = lab.stats(&StatsRequest::Table) else { panic!() };
+    assert_eq!((tables[3].name.as_str(), tables[3].max_entries), ("ingress", 1_000_000));
+    lab.of.name_tables(&[named(3, "")]).unwrap();
+    assert_eq!(name(&lab, 3), "");
+    let none = TableFeatures { table: 254, ..named(5, "none") };
+    assert_eq!(lab.of.name_tables(&[named(5, "five"), none]), Err(OfpError::TffBadTable));
+    let off = TableFeatures { command: 3, ..named(5, "off") };
+    assert_eq!(lab.of.name_tables(&[off]), Err(OfpError::TffBadCommand));
+    assert_eq!(name(&lab, 5), "");
+}
+
+/// Reasons of TABLE_STATUS since this was last asked, with what is vacant.
+fn vacancies(lab: &mut Lab) -> Vec<(u8, u8)> {
+    let events = std::mem::take(&mut lab.events);
+    let told = events.into_iter().filter_map(|event| match event {
+        Event::TableStatus(status) => Some((status.reason, status.desc.vacancy.unwrap().2)),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn a_table_tells_once_that_it_gets_full_and_once_that_it_has_place_again() {
+    let mut lab = Lab::new();
+    lab.with(|of, cx| of.limit_flows(cx, 3, (Some(10), Overflow::Refuse)));
+    let watched = TableMod { table: 3, config: 8, eviction: None, vacancy: Some((30, 60, 0)) };
+    lab.send(Message::TableMod(watched)).unwrap();
+    let flow = |n: u32| format!("table=3,reg0={n},actions=1");
+    for n in 0..7 {
+        lab.add(&flow(n));
+    }
+    assert_eq!(vacancies(&mut lab), [], "30 % is not less than 30 %");
+    for n in 7..10 {
+        lab.add(&flow(n));
+    }
+    assert_eq!(vacancies(&mut lab), [(3, 20)]);
+    for n in 0..5 {
+        lab.delete(&format!("table=3,reg0={n}"));
+    }
+    assert_eq!(vacancies(&mut lab), [], "50 % is not more than 60 %");
+    lab.delete("table=3");
+    assert_eq!(vacancies(&mut lab), [(4, 100)]);
+    lab.send(Message::TableMod(TableMod { config: 0, vacancy: None, ..watched })).unwrap();
+    for n in 0..10 {
+        lab.add(&flow(n));
+    }
+    assert_eq!(vacancies(&mut lab), []);
+    // What is refused has told nothing.
+    lab.delete("table=3");
+    lab.send(Message::TableMod(watched)).unwrap();
+    let bundle: Vec<_> = (0..11).map(|n| (n, flow_mod(FlowCommand::Add, &flow(n)))).collect();
+    assert!(lab.with(|of, cx| of.change_all(cx, &bundle)).is_err());
+    assert_eq!(vacancies(&mut lab), []);
 }
 
 #[test]

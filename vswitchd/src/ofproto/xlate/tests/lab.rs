@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datapath::action::select::Slots;
+use datapath::l2::vlan::PortVlan;
 use datapath::snapshot::Version;
 use datapath::{BridgeId, PortNo};
 use openflow::OfPort;
@@ -36,6 +37,7 @@ fn xport(number: u16) -> XPort {
         name: format!("p{number}").into(),
         peer: None,
         tunnel: None,
+        vlan: Arc::new(PortVlan::trunk_all()),
         up: true,
         config: PortConfig::default(),
     }
@@ -68,6 +70,7 @@ impl Lab {
             meters: Arc::default(),
             miss: Miss::Drop,
             frags: Default::default(),
+            mirrors: None,
         };
         view.bridges.push(Some(Arc::new(bridge)));
         Lab { view, keeper: Keeper::default() }
@@ -152,6 +155,7 @@ fn add(tables: &Tables, text: &str) {
         created_ns: 0,
         modified_ns: 0,
         counts: Arc::new(Counts::default()),
+        shortened: Arc::default(),
     };
     let mut flows = tables.get(flow.table).unwrap().write();
     // As a controller's: the same match and priority again replaces the flow.

@@ -7,6 +7,7 @@ use packet::flow::FieldId;
 
 use super::super::Start;
 use super::super::depends::Dependency;
+use super::super::freeze::Frozen;
 use super::lab::Lab;
 use datapath::{Action, BridgeId, DropReason};
 
@@ -258,4 +259,54 @@ fn learning_makes_a_flow_of_the_packet() {
     assert!(text.contains("dl_dst=02:00:00:00:00:01") && text.contains("output:1"), "{text}");
     assert!(text.contains("idle:5") && text.contains("table:1"), "{text}");
     assert!(out.mask.is_exact(FieldId::EthSrc));
+}
+
+#[test]
+fn what_remains_of_a_paused_walk_is_said_by_actions_and_goes_on() {
+    let lab = Lab::new(
+        4,
+        &[
+            "actions=controller(pause),output:2,write_actions(output:3),write_metadata:5,goto_table:1",
+            "table=1,metadata=5,actions=output:4",
+        ],
+    );
+    let key = openflow::text::parse_match(TCP).unwrap().key().clone();
+    let out = lab.translate(&key);
+    let [Action::Userspace(what)] = out.actions.list() else { panic!("{:?}", out.actions) };
+    let sending = lab.keeper.sending(what.token).unwrap();
+    let rest = sending.paused.as_ref().unwrap().continuation([7; 16]);
+    let words = |actions| openflow::text::actions_text(openflow::Version::V13, actions);
+    assert_eq!(words(&rest.rest[0].actions), "output:2,set_field:0x5->metadata,resubmit(,1)");
+    assert_eq!((words(&rest.action_set), rest.rest.len()), ("output:3".to_owned(), 1));
+    let frozen = Frozen::resumed(&sending.metadata, &rest);
+    assert_eq!(frozen.in_port, OfPort(1));
+    let again = lab.translate_from(&key, Start::Frozen(&frozen));
+    assert_eq!(lab.words(&again, &key), "2,4,3");
+}
+
+#[test]
+fn mirrors_copy_once_to_each_output() {
+    use datapath::l2::mirror::{Mirror, MirrorOutput, Mirrors, Passing, Ports};
+    let mirror = |src, dst, to| Mirror {
+        src,
+        dst,
+        vlans: None,
+        output: MirrorOutput::Vlan(packet::Vid::new(to).unwrap()),
+        snap_len: None,
+        stats: Default::default(),
+    };
+    let mut lab = Lab::new(4, &["actions=2,3"]);
+    let none = || Ports::These(Vec::new());
+    let two = Ports::These(vec![datapath::PortNo::new(2).unwrap()]);
+    let list = vec![mirror(Ports::All, Ports::All, 10), mirror(none(), two, 11)];
+    lab.change(|bridge| bridge.mirrors = Mirrors::new(list).map(Into::into));
+    let key = openflow::text::parse_match(TCP).unwrap().key().clone();
+    let out = lab.translate(&key);
+    let mirrored = out.actions.list().iter().filter_map(|action| match action {
+        Action::Mirror { port, passing, mirrored, .. } => Some((port.get(), *passing, *mirrored)),
+        _ => None,
+    });
+    // What has come is copied to the first; what leaves, to the second only.
+    assert_eq!(mirrored.collect::<Vec<_>>(), [(1, Passing::In, 0), (2, Passing::Out, 1)]);
+    assert!(out.mask.word(packet::flow::place::ETH_SRC) & 0xffff != 0, "the tag was looked at");
 }
