@@ -32,9 +32,11 @@
 //! # Thread-safety
 //! Everything here is published with the snapshot and immutable.
 
+mod again;
 mod ecn;
 pub mod encapsulate;
 pub(crate) mod fragment;
+pub mod groups;
 mod inner;
 mod lookup;
 pub mod open;
