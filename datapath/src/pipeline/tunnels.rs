@@ -12,7 +12,7 @@
 //! # Invariants
 //! See [`tunnel`](crate::tunnel): each frame is counted once.
 
-use super::{Flows, appear, forward_in_bridge};
+use super::{Flows, appear, forward_in_bridge, segments};
 use crate::batch::{Batch, MAX_BURST};
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
@@ -139,6 +139,9 @@ fn appear_all(stage: &mut Stage<'_>, flows: &mut Flows, mut groups: Groups, out:
         let snapshot = stage.snapshot;
         // The snapshot that knows the tunnel has the port too.
         match snapshot.port(group.port) {
+            Some(port) if port.floods_to().is_some() => {
+                segments::await_remote(stage, port, group, out);
+            }
             Some(port) => appear(stage, flows, (port, group.key.as_ref()), &mut group.frames, out),
             None => stage.pool.put_all(group.frames.drain(..)),
         }
@@ -148,8 +151,9 @@ fn appear_all(stage: &mut Stage<'_>, flows: &mut Flows, mut groups: Groups, out:
 
 /// Whether what the outer headers said makes a difference in the bridge of a port.
 fn looks_at_keys(stage: &Stage<'_>, port: PortNo) -> bool {
-    let bridge = stage.snapshot.port(port).and_then(|port| stage.snapshot.bridge(port.bridge));
-    bridge.is_some_and(|bridge| bridge.program == Program::Flows)
+    let Some(port) = stage.snapshot.port(port) else { return false };
+    let bridge = stage.snapshot.bridge(port.bridge);
+    port.floods_to().is_some() || bridge.is_some_and(|bridge| bridge.program == Program::Flows)
 }
 
 /// Takes packets of tunnels out of a batch and opens them.

@@ -21,6 +21,7 @@ pub mod mirror;
 pub mod model;
 pub mod output;
 pub mod patch;
+pub mod segment;
 pub mod store;
 pub mod transact;
 pub mod tunnel;
@@ -33,4 +34,5 @@ pub use model::{
 };
 pub use output::Format;
 pub use patch::peer_of;
+pub use segment::{SegmentConfig, segment_of};
 pub use tunnel::tunnel_of;

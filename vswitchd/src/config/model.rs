@@ -9,6 +9,7 @@ use packet::{MacAddr, Vid};
 use super::keys::settings;
 use super::mirror::MirrorSettings;
 use super::patch::PeerName;
+use super::segment::{GroupAddress, RemoteList};
 use super::tunnel::{ExtsName, OrFlow, Tos, Ttl};
 use super::value::{
     CpuList, DatapathId, DeviceMac, FilePath, Int, Protocol, RxqAffinity, Several, SocketPath,
@@ -252,6 +253,10 @@ settings! {
         "peer" => peer: PeerName;
         /// The host at the other end of a tunnel.
         "remote_ip" => remote_ip: OrFlow<IpAddr>;
+        /// The hosts of a segment to which goes what is for all.
+        "flood_remotes" => flood_remotes: RemoteList;
+        /// The multicast group of a segment to which goes what is for all.
+        "group" => group: GroupAddress;
         /// This host's address in a tunnel; not set: the one that the route to the other end gives.
         "local_ip" => local_ip: OrFlow<IpAddr>;
         /// The virtual network of a tunnel, in both directions.
@@ -301,6 +306,8 @@ pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
         ("rate", &[Pcap]),
         ("peer", &[Patch]),
         ("remote_ip", &[Vxlan, Gre, Geneve]),
+        ("flood_remotes", &[Vxlan, Gre, Geneve]),
+        ("group", &[Vxlan, Geneve]),
         ("local_ip", &[Vxlan, Gre, Geneve]),
         ("key", &[Vxlan, Gre, Geneve]),
         ("in_key", &[Vxlan, Gre, Geneve]),

@@ -91,6 +91,8 @@ pub struct XPort {
     pub peer: Option<PortNo>,
     /// For a tunnel port: what it fixes.
     pub tunnel: Option<Arc<TunnelConfig>>,
+    /// Whether it knows by itself where to send what no flow gives a remote host.
+    pub is_segment: bool,
     /// Whether it can send.
     pub up: bool,
     /// As PORT_MOD says.

@@ -22,6 +22,7 @@ use openflow::switch::FragHandling;
 use super::of_ports::config_of;
 use super::{Switch, SwitchError};
 use crate::config::model::FailMode;
+use crate::config::segment_of;
 use crate::ofproto::bridge::{Cx, Ofproto, Shape};
 use crate::ofproto::handler::Shared;
 use crate::ofproto::ledger::{Credit, Entry, Found, Ledger, Source};
@@ -243,6 +244,11 @@ impl Switch {
             };
             put(&mut view.bridges, state.id.index(), Arc::new(bridge));
         }
+        for (no, of, _) in self.remotes() {
+            if let Some(main) = view.ports.get(of.index()).copied().flatten() {
+                put(&mut view.ports, no.index(), main);
+            }
+        }
         self.of.version = self.of.shared.publisher.publish(view);
         is_other
     }
@@ -276,6 +282,7 @@ impl Switch {
         let ports = self.ports_of(bridge).filter_map(|port| {
             let link = port.state.link()?;
             let ofport = OfPort(port.config.ofport?.get());
+            let is_segment = segment_of(&port.config.settings).is_some();
             let (peer, tunnel) = match self.port_kind(&port)? {
                 PortKind::Patch { peer } => (Some(peer), None),
                 PortKind::Tunnel(tunnel) => (None, Some(Arc::new(tunnel.config.clone()))),
@@ -283,7 +290,7 @@ impl Switch {
             };
             let (no, name, up) = (port.state.no, port.name.into(), link.is_up());
             let config = config_of(&port);
-            Some((ofport, XPort { no, ofport, name, peer, tunnel, up, config }))
+            Some((ofport, XPort { no, ofport, name, peer, tunnel, is_segment, up, config }))
         });
         ports.collect()
     }

@@ -36,6 +36,7 @@ fn xport(number: u16) -> XPort {
         name: format!("p{number}").into(),
         peer: None,
         tunnel: None,
+        is_segment: false,
         up: true,
         config: PortConfig::default(),
     }
