@@ -17,7 +17,7 @@
 //!
 //! # References
 //! RFC 7348 §5, RFC 8926 §3, RFC 2784, RFC 2890; RFC 6040 §4.1 (congestion marks); RFC 6864 §4
-//! (identification: 0 where no fragment can be); RFC 6935, RFC 6936 (no UDP checksum over IPv6).
+//! (identification: 0 where no fragment can be).
 
 use core::net::IpAddr;
 
@@ -71,6 +71,9 @@ pub struct Outer<'a> {
     /// Byte offset of UDP or GRE.
     l4: usize,
     is_v4: bool,
+    /// Whether the UDP checksum is computed: always over IPv6, where receivers may refuse a packet
+    /// without one (RFC 8200 §8.1), as the kernel's do.
+    sums_udp: bool,
     /// Of the IPv4 header without length, type of service, time to live and identification.
     ip_sum: Sum,
     /// Of the pseudo-header's addresses and protocol.
@@ -102,7 +105,8 @@ impl<'a> Outer<'a> {
             bytes.extend([0, 0, d0, d1, 0, 0, 0, 0]);
         }
         push_tunnel(&mut bytes, config, key);
-        Some(Outer { bytes, config, state, l3, l4, is_v4, ip_sum, pseudo })
+        let sums_udp = config.csum == Switch::On || !is_v4;
+        Some(Outer { bytes, config, state, l3, l4, is_v4, sums_udp, ip_sum, pseudo })
     }
 
     /// Bytes in front of the frame.
@@ -170,7 +174,7 @@ impl<'a> Outer<'a> {
             TunnelKind::Gre => self.fill_gre(data, unfinished),
             TunnelKind::Vxlan | TunnelKind::Geneve => {
                 self.fill_udp(outer, len - self.l4, inner.hash);
-                if self.config.csum == Switch::On {
+                if self.sums_udp {
                     self.fill_udp_checksum(data, unfinished);
                 }
             }

@@ -83,7 +83,7 @@ fn received(config: &TunnelConfig, key: &TunnelKey, frame: &[u8]) -> TunnelKey {
         key.options.clear();
     }
     key.has_key = !is_gre || config.out_key != Key::None;
-    key.csum = config.csum == Switch::On;
+    key.csum = config.csum == Switch::On || (key.src.is_ipv6() && !is_gre);
     key.df = config.df == Switch::On && key.src.is_ipv4();
     key.tp_dst = config.dst_port;
     let inner = crate::tunnel::inner::Inner::read(frame).ip;
