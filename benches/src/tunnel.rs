@@ -7,7 +7,7 @@ use datapath::PortNo;
 use datapath::frame::{FrameMemory, FramePool};
 use datapath::tunnel::encapsulate::{Ends, Outer};
 use datapath::tunnel::{
-    Address, Byte, Key, Link, Path, Switch, Terminator, Tunnel, TunnelConfig, TunnelKind,
+    Address, Byte, Key, Link, Path, Segment, Switch, Terminator, Tunnel, TunnelConfig, TunnelKind,
     TunnelState, Way,
 };
 use packet::MacAddr;
@@ -43,7 +43,7 @@ pub fn config() -> TunnelConfig {
 pub fn tunnel(wire: PortNo) -> Tunnel {
     let way = Way::Port(Link { port: wire, src: LOCAL_MAC, dst: REMOTE_MAC });
     let path = Some(Arc::new(Path { src: LOCAL, mtu: MTU, way }));
-    Tunnel { config: config(), carrier: wire, path, state: Arc::default() }
+    Tunnel { config: config(), carrier: wire, path, state: Arc::default(), segment: Segment::None }
 }
 
 /// The addresses of the port that outer packets come by.

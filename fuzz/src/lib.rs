@@ -279,6 +279,7 @@ pub fn tunnel_open(input: &[u8]) {
         let mut key = TunnelKey::new();
         match open(&mut frame, source, &tunnels, &mut key) {
             Opened::By(port) => close_again(&frame, (port, &key), &tunnels, pool),
+            Opened::Again => unreachable!("nothing was opened before"),
             Opened::No => assert_eq!(frame.data(), bytes),
             Opened::Lost(_) => {}
         }

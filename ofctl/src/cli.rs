@@ -97,9 +97,12 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Globals, Vec<Pa
     let mut globals = Globals::default();
     let mut parts = Vec::new();
     let mut rest = args.as_slice();
+    // Made once: it costs more than all that it reads.
+    let mut command = parser();
     loop {
         let end = rest.iter().position(|arg| arg == "--").unwrap_or(rest.len());
-        let matches = parser().try_get_matches_from(&rest[..end]).map_err(|e| usage_error(&e))?;
+        let matches = command.try_get_matches_from_mut(&rest[..end]);
+        let matches = matches.map_err(|e| usage_error(&e))?;
         merge_globals(&mut globals, &matches);
         let mut part = read_part(&matches);
         if part.words.first().is_some_and(|word| is_verbatim(word)) {

@@ -142,6 +142,7 @@ A port that cannot be set up is refused with the reason, and nothing is kept. Ke
   file=FILE, loop=BOOL, rate=N  of a pcap port
   peer=PORT                     the other end of a patch port
   remote_ip=IP|flow, local_ip=IP|flow, key=N|flow (in_key, out_key)   of a tunnel
+  flood_remotes=IP,..., group=IP                   of a tunnel with remote_ip=flow
   dst_port=N, tos=N|inherit, ttl=N|inherit, df_default=BOOL, csum=BOOL, seq=BOOL, exts=gbp
   path=SOCKET                   of a vhost-user port
   mode=client|server            whether the VMM listens there, or the switch

@@ -111,6 +111,15 @@ pub enum Event {
         /// This host's address, if the flow says which.
         local: Option<IpAddr>,
     },
+    /// A packet came by the port of a segment from a remote host that has no number there.
+    RemoteWanted {
+        /// The port.
+        port: PortNo,
+        /// The remote host.
+        remote: IpAddr,
+        /// The virtual network.
+        id: u64,
+    },
     /// The link of this port's device, or what it tells, may have changed.
     LinkChanged(PortNo),
 }

@@ -14,7 +14,7 @@ use crate::netdev::TxCaps;
 use crate::netdev::dummy::{Dummy, DummyHandle};
 use crate::pipeline::lab::Script;
 use crate::tunnel::{
-    Address, Byte, Key, Link, Path, Switch, Tunnel, TunnelConfig, TunnelKind, Tunnels, Way,
+    Address, Byte, Key, Link, Path, Segment, Switch, Tunnel, TunnelConfig, TunnelKind, Tunnels, Way,
 };
 use crate::view::{Bridge, Port, PortKind, Program, VidSet};
 
@@ -116,7 +116,7 @@ impl Lab {
         let port = snapshot.ports.last_mut().unwrap().as_mut().unwrap();
         tunnels.add_port(&config, port.no);
         let carrier = PortNo::new(0).unwrap();
-        let kind = Tunnel { config, carrier, path, state: Arc::default() };
+        let kind = Tunnel { config, carrier, path, state: Arc::default(), segment: Segment::None };
         Arc::make_mut(port).kind = PortKind::Tunnel(Arc::new(kind));
         snapshot.tunnels = Arc::new(tunnels);
         self.engine.publish(snapshot);

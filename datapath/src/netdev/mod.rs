@@ -26,6 +26,7 @@ mod spares;
 pub mod tap;
 pub mod vhost;
 
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
@@ -134,6 +135,26 @@ pub trait Netdev: Send {
     /// # Errors
     /// The system refuses.
     fn shun(&self, _interfaces: &[u32]) -> Result<(), NetdevError> {
+        Ok(())
+    }
+
+    /// Receives from now on what is sent to a multicast group on an interface of the host.
+    ///
+    /// # Errors
+    /// The device receives no groups, or the system refuses.
+    fn join(&self, group: IpAddr, _interface: u32) -> Result<(), NetdevError> {
+        Err(NetdevError::Os {
+            device: group.to_string(),
+            action: "join",
+            source: std::io::ErrorKind::Unsupported.into(),
+        })
+    }
+
+    /// Receives it no more.
+    ///
+    /// # Errors
+    /// The system refuses.
+    fn leave(&self, _group: IpAddr, _interface: u32) -> Result<(), NetdevError> {
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use packet::tunnel::TunnelKey;
 
-use super::{Flows, appear, drop_sent, forward_in_bridge};
+use super::{Flows, appear, drop_sent, forward_in_bridge, segments};
 use crate::batch::{Batch, MAX_BURST};
 use crate::capture::Direction;
 use crate::counter::PortCounters;
@@ -27,7 +27,7 @@ use crate::offload::{self, segment};
 use crate::tunnel::encapsulate::{Ends, Outer, Unwritten};
 use crate::tunnel::fragment::fragment;
 use crate::tunnel::too_big::TooBig;
-use crate::tunnel::waiting::{Waiter, Wanted};
+use crate::tunnel::waiting::{Going, Waiter, Wanted};
 use crate::tunnel::{Address, Key, Path, Tunnel, TunnelConfig, Tunnels, Way};
 use crate::view::{Port, PortKind};
 
@@ -51,6 +51,10 @@ pub(super) fn retry(stage: &mut Stage<'_>, flows: &mut Flows, out: &mut impl Out
     stage.hops.waiting.forget_wanted();
     for _ in 0..stage.hops.waiting.len() {
         let Some(waiter) = stage.hops.waiting.pop() else { break };
+        if waiter.going == Going::In {
+            segments::arrive_again(stage, flows, waiter, out);
+            continue;
+        }
         let Waiter { frame, port: from, key, since_ns, .. } = waiter;
         let mut batch = Batch::from_iter([frame]);
         send(stage, flows, Leaving { from, key, since_ns }, &mut batch, out);
@@ -71,16 +75,19 @@ pub(super) fn give_up(stage: &mut Stage<'_>) {
     }
 }
 
-fn lose(stage: &mut Stage<'_>, waiter: Waiter) {
+pub(super) fn lose(stage: &mut Stage<'_>, waiter: Waiter) {
     let mut batch = Batch::from_iter([waiter.frame]);
-    drop_sent(stage, waiter.port, waiter.reason, &mut batch);
+    match waiter.going {
+        Going::Out => drop_sent(stage, waiter.port, waiter.reason, &mut batch),
+        Going::In => segments::lose(stage, waiter.port, waiter.reason, &mut batch),
+    }
 }
 
 /// What frames leave by.
-struct Leaving {
-    from: PortNo,
-    key: Option<Arc<TunnelKey>>,
-    since_ns: u64,
+pub(super) struct Leaving {
+    pub from: PortNo,
+    pub key: Option<Arc<TunnelKey>>,
+    pub since_ns: u64,
 }
 
 /// Why frames do not leave now.
@@ -91,7 +98,7 @@ enum Stuck {
     Waits(DropReason, Option<Wanted>),
 }
 
-fn send(
+pub(super) fn send(
     stage: &mut Stage<'_>,
     flows: &mut Flows,
     leaving: Leaving,
@@ -104,13 +111,18 @@ fn send(
         return drop_sent(stage, leaving.from, DropReason::TxPortDown, batch);
     };
     let key = leaving.key.as_deref();
+    if let Some(all) = port.floods_to()
+        && key.is_none_or(|key| key.dst.is_unspecified())
+    {
+        return segments::flood(stage, flows, (leaving, all), batch, out);
+    }
     let (ends, path) = match way_out(tunnel, key, &snapshot.tunnels) {
         Ok(way) => way,
         Err(Stuck::Lost(reason)) => return drop_sent(stage, leaving.from, reason, batch),
         Err(Stuck::Waits(reason, wanted)) => {
             let now_ns = stage.now_ns;
             wanted.into_iter().for_each(|wanted| stage.hops.waiting.want(wanted, now_ns));
-            return wait(stage, &leaving, reason, batch);
+            return wait(stage, (&leaving, Going::Out), reason, batch);
         }
     };
     let Some(outer) = Outer::new((&tunnel.config, &tunnel.state), key, &ends) else {
@@ -152,7 +164,7 @@ fn answer(
     };
     let key = TunnelKey { id, has_key: true, src: ends.dst, dst: ends.src, ..TunnelKey::new() };
     port.stats.of(stage.thread).injected.add(batch.len() as u64);
-    out.pass(port.no, Direction::In, &batch);
+    out.pass(port.shown(), Direction::In, &batch);
     forward_in_bridge(stage, flows, (port, Some(&key)), &mut batch, out);
 }
 
@@ -177,7 +189,7 @@ fn way_out<'a>(
     };
     let own = tunnel.path.as_ref().filter(|_| config.local != Address::Flow || local.is_none());
     let Some(path) = own.or_else(|| tunnels.path(dst, local)) else {
-        return Err(Stuck::Waits(DropReason::TunnelNoRoute, Some((dst, local))));
+        return Err(Stuck::Waits(DropReason::TunnelNoRoute, Some(Wanted::Path(dst, local))));
     };
     let link = match path.way {
         Way::Host => None,
@@ -190,10 +202,15 @@ fn way_out<'a>(
 
 /// Keeps frames until a way is known.
 #[cold]
-fn wait(stage: &mut Stage<'_>, leaving: &Leaving, reason: DropReason, batch: &mut Batch) {
+pub(super) fn wait(
+    stage: &mut Stage<'_>,
+    (leaving, going): (&Leaving, Going),
+    reason: DropReason,
+    batch: &mut Batch,
+) {
     for frame in batch.drain(..) {
         let Leaving { from: port, ref key, since_ns } = *leaving;
-        let waiter = Waiter { frame, port, key: key.clone(), since_ns, reason };
+        let waiter = Waiter { frame, port, going, key: key.clone(), since_ns, reason };
         if let Some(oldest) = stage.hops.waiting.push(waiter) {
             lose(stage, oldest);
         }
@@ -303,7 +320,7 @@ impl<O: Output> Sending<'_, '_, O> {
             return;
         }
         let (port, _, path, _) = self.way;
-        self.out.pass(port.no, Direction::Out, &self.ready);
+        self.out.pass(port.shown(), Direction::Out, &self.ready);
         let mut written = Batch::new();
         let (mut n, mut n_bytes) = (0, 0);
         let longest = match path.way {

@@ -17,6 +17,7 @@ pub mod flows;
 mod groups;
 mod leave;
 mod miss;
+mod segments;
 mod sweep;
 mod tunnels;
 
@@ -134,11 +135,15 @@ fn appear(
     batch: &mut Batch,
     out: &mut impl Output,
 ) {
-    out.pass(port.no, Direction::In, batch);
+    count_appeared(stage, port, batch, out);
+    forward_in_bridge(stage, flows, (port, key), batch, out);
+}
+
+fn count_appeared(stage: &Stage<'_>, port: &Port, batch: &Batch, out: &mut impl Output) {
+    out.pass(port.shown(), Direction::In, batch);
     let counters = port.stats.of(stage.thread);
     counters.rx_packets.add(batch.len() as u64);
     counters.rx_bytes.add(n_bytes(batch));
-    forward_in_bridge(stage, flows, (port, key), batch, out);
 }
 
 fn count_sent(counters: &PortCounters, batch: &Batch) {

@@ -12,10 +12,7 @@
 //! # Invariants
 //! See [`tunnel`](crate::tunnel): each frame is counted once.
 
-use arrayvec::ArrayVec;
-use packet::tunnel::TunnelKey;
-
-use super::{Flows, appear, forward_in_bridge};
+use super::{Flows, appear, forward_in_bridge, segments};
 use crate::batch::{Batch, MAX_BURST};
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
@@ -23,6 +20,7 @@ use crate::frame::Frame;
 use crate::ids::PortNo;
 use crate::l2::normal::{Output, Stage};
 use crate::offload::segment;
+use crate::tunnel::groups::Groups;
 use crate::tunnel::open::{self, Opened, Opener, Source};
 use crate::view::{Port, PortKind, Program};
 
@@ -48,9 +46,9 @@ pub(super) fn arrive(
     };
     let counters = port.stats.of(stage.thread);
     apart(stage, counters, batch, &mut |stage, batch| {
-        let mut groups = open_all(stage, source, batch, counters);
+        let groups = open_all(stage, source, batch, counters);
         counters.opened.add(groups.n_frames());
-        groups.appear(stage, flows, out);
+        appear_all(stage, flows, groups, out);
         if matches!(source, Source::Carrier) {
             // What the kernel handed over is no packet of a tunnel.
             counters.drop_rx(DropReason::TunnelBadHeader, batch.len() as u64);
@@ -115,13 +113,15 @@ pub(super) fn leave_by_host(
         let counters = port.stats.of(stage.thread);
         return apart(stage, counters, batch, &mut |stage, batch| {
             let n_bytes: usize = batch.iter().map(Frame::len).sum();
-            let mut groups = open_all(stage, Source::Port(terminator), batch, counters);
-            if groups.n_frames() > 0 {
+            let groups = open_all(stage, Source::Port(terminator), batch, counters);
+            if groups.is_empty() {
+                stage.hops.groups.restore(groups);
+            } else {
                 let n_left: usize = batch.iter().map(Frame::len).sum();
                 counters.tx_packets.add(groups.n_frames());
                 counters.tx_bytes.add(n_bytes.saturating_sub(n_left) as u64);
                 counters.tx_batches.add(1);
-                groups.appear(stage, flows, out);
+                appear_all(stage, flows, groups, out);
             }
             for frame in batch.drain(..) {
                 out.output(stage.pool, from, frame);
@@ -133,54 +133,27 @@ pub(super) fn leave_by_host(
     }
 }
 
-/// Opened frames of one tunnel port.
-struct Group {
-    port: PortNo,
-    key: TunnelKey,
-    frames: Batch,
-}
-
-/// Opened frames, by their port, and by their keys where those matter.
-#[derive(Default)]
-struct Groups(ArrayVec<Group, MAX_BURST>);
-
-impl Groups {
-    fn n_frames(&self) -> u64 {
-        self.0.iter().map(|group| group.frames.len() as u64).sum()
-    }
-
-    fn push(&mut self, stage: &Stage<'_>, (port, key): (PortNo, &TunnelKey), frame: Frame) {
-        let same = self.0.iter_mut().find(|group| {
-            group.port == port && (group.key.is_like(key) || !looks_at_keys(stage, port))
-        });
-        match same {
-            Some(group) => group.frames.push(frame),
-            None => {
-                let frames = Batch::from_iter([frame]);
-                self.0.push(Group { port, key: key.clone(), frames });
+/// The frames arrive at their ports.
+fn appear_all(stage: &mut Stage<'_>, flows: &mut Flows, mut groups: Groups, out: &mut impl Output) {
+    for group in groups.iter_mut() {
+        let snapshot = stage.snapshot;
+        // The snapshot that knows the tunnel has the port too.
+        match snapshot.port(group.port) {
+            Some(port) if port.floods_to().is_some() => {
+                segments::await_remote(stage, port, group, out);
             }
+            Some(port) => appear(stage, flows, (port, group.key.as_ref()), &mut group.frames, out),
+            None => stage.pool.put_all(group.frames.drain(..)),
         }
     }
-
-    /// The frames arrive at their ports.
-    fn appear(&mut self, stage: &mut Stage<'_>, flows: &mut Flows, out: &mut impl Output) {
-        for group in &mut self.0 {
-            let snapshot = stage.snapshot;
-            // The snapshot that knows the tunnel has the port too.
-            match snapshot.port(group.port) {
-                Some(port) => {
-                    appear(stage, flows, (port, Some(&group.key)), &mut group.frames, out)
-                }
-                None => stage.pool.put_all(group.frames.drain(..)),
-            }
-        }
-    }
+    stage.hops.groups.restore(groups);
 }
 
 /// Whether what the outer headers said makes a difference in the bridge of a port.
 fn looks_at_keys(stage: &Stage<'_>, port: PortNo) -> bool {
-    let bridge = stage.snapshot.port(port).and_then(|port| stage.snapshot.bridge(port.bridge));
-    bridge.is_some_and(|bridge| bridge.program == Program::Flows)
+    let Some(port) = stage.snapshot.port(port) else { return false };
+    let bridge = stage.snapshot.bridge(port.bridge);
+    port.floods_to().is_some() || bridge.is_some_and(|bridge| bridge.program == Program::Flows)
 }
 
 /// Takes packets of tunnels out of a batch and opens them.
@@ -190,24 +163,32 @@ fn open_all(
     batch: &mut Batch,
     counters: &PortCounters,
 ) -> Groups {
-    let (mut groups, mut rest) = (Groups::default(), Batch::new());
+    let (mut groups, mut rest) = (stage.hops.groups.take(), Batch::new());
     let mut opener = Opener::new(source, &stage.snapshot.tunnels);
+    let mut last = None;
     for mut frame in batch.drain(..) {
-        match opener.open(&mut frame) {
-            Opened::By(port) if stage.snapshot.port(port).is_some() => {
-                groups.push(stage, (port, &opener.key), frame);
+        match (opener.open(&mut frame), last) {
+            (Opened::Again, Some(last)) => groups.push_at(last, frame),
+            (Opened::By(port), _) if stage.snapshot.port(port).is_some() => {
+                let key = looks_at_keys(stage, port).then_some(&opener.key);
+                last = Some(groups.push(port, key, frame));
             }
-            Opened::No => rest.push(frame),
-            opened => {
+            (Opened::No, _) => rest.push(frame),
+            (opened, _) => {
                 let reason = match opened {
                     Opened::Lost(reason) => reason,
-                    Opened::By(_) | Opened::No => DropReason::TunnelUnknownKey,
+                    Opened::By(_) | Opened::Again | Opened::No => {
+                        last = None;
+                        DropReason::TunnelUnknownKey
+                    }
                 };
                 counters.drop_rx(reason, 1);
                 stage.pool.put(frame);
             }
         }
     }
-    *batch = rest;
+    if !rest.is_empty() {
+        *batch = rest;
+    }
     groups
 }

@@ -20,6 +20,7 @@ use crate::l2::normal::{Hops, Stage};
 use crate::netdev::RecvStatus;
 use crate::pipeline::{self, Flows};
 use crate::snapshot::Subscriber;
+use crate::tunnel::waiting::Wanted;
 use crate::view::Snapshot;
 
 /// Commands served between two rounds at most.
@@ -260,8 +261,11 @@ impl PollThread {
     fn quiesce(&mut self, now_ns: u64) -> Flow {
         self.refresh(now_ns);
         self.flows.tend(now_ns);
-        while let Some((remote, local)) = self.hops.waiting.next_wanted() {
-            self.events.send(Event::PathWanted { remote, local });
+        while let Some(wanted) = self.hops.waiting.next_wanted() {
+            self.events.send(match wanted {
+                Wanted::Path(remote, local) => Event::PathWanted { remote, local },
+                Wanted::Remote { port, remote, id } => Event::RemoteWanted { port, remote, id },
+            });
         }
         if !self.hops.waiting.is_empty() {
             self.with_stage(now_ns, |stage, _, _| pipeline::expire(stage));

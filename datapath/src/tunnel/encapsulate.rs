@@ -17,7 +17,7 @@
 //!
 //! # References
 //! RFC 7348 §5, RFC 8926 §3, RFC 2784, RFC 2890; RFC 6040 §4.1 (congestion marks); RFC 6864 §4
-//! (identification: 0 where no fragment can be); RFC 6935, RFC 6936 (no UDP checksum over IPv6).
+//! (identification: 0 where no fragment can be).
 
 use core::net::IpAddr;
 
@@ -33,7 +33,7 @@ use super::ecn::ECN;
 use super::inner::Inner;
 use super::state::TunnelState;
 use super::{Byte, Key, Link, Switch, TunnelConfig};
-use crate::frame::{Checksum, Frame};
+use crate::frame::{Checksum, Frame, Offload};
 use crate::offload::checksum;
 
 /// Bytes of the longest outer headers: Ethernet, IPv6, UDP, Geneve with all options.
@@ -71,6 +71,9 @@ pub struct Outer<'a> {
     /// Byte offset of UDP or GRE.
     l4: usize,
     is_v4: bool,
+    /// Whether the UDP checksum is computed: always over IPv6, where receivers may refuse a packet
+    /// without one (RFC 8200 §8.1), as the kernel's do.
+    sums_udp: bool,
     /// Of the IPv4 header without length, type of service, time to live and identification.
     ip_sum: Sum,
     /// Of the pseudo-header's addresses and protocol.
@@ -102,7 +105,8 @@ impl<'a> Outer<'a> {
             bytes.extend([0, 0, d0, d1, 0, 0, 0, 0]);
         }
         push_tunnel(&mut bytes, config, key);
-        Some(Outer { bytes, config, state, l3, l4, is_v4, ip_sum, pseudo })
+        let sums_udp = config.csum == Switch::On || !is_v4;
+        Some(Outer { bytes, config, state, l3, l4, is_v4, sums_udp, ip_sum, pseudo })
     }
 
     /// Bytes in front of the frame.
@@ -151,26 +155,29 @@ impl<'a> Outer<'a> {
             (Byte::Inherit, ip) => ip.map_or(0, |ip| ip.tos),
         };
         let tos = dscp & !ECN | inner.ip.map_or(0, |ip| ip.tos & ECN);
-        if !self.finish_crc(frame) {
+        if *frame.offload() != Offload::NONE && !self.finish_crc(frame) {
             return Err(Unwritten::BadOffload);
         }
         let n = self.bytes.len();
         if !frame.extend_front(n) {
             return Err(Unwritten::Headroom);
         }
-        let shift = i16::try_from(n).unwrap_or(i16::MAX);
-        let offload = frame.offload().shifted(shift);
-        frame.set_offload(offload);
-        let unfinished = match offload.checksum {
-            Checksum::Partial { start, offset } => Some((usize::from(start), offset.into())),
-            Checksum::Unknown | Checksum::Valid => None,
-        };
+        let unfinished = if *frame.offload() == Offload::NONE { None } else { shift(frame, n) };
         let data = frame.data_mut();
-        data[..n].copy_from_slice(&self.bytes);
-        self.fill_ip(data, tos, ttl);
+        let len = data.len();
+        let Some((outer, _)) = data.split_at_mut_checked(n) else {
+            return Err(Unwritten::Headroom);
+        };
+        outer.copy_from_slice(&self.bytes);
+        self.fill_ip(outer, len - self.l3, tos, ttl);
         match self.config.kind {
             TunnelKind::Gre => self.fill_gre(data, unfinished),
-            TunnelKind::Vxlan | TunnelKind::Geneve => self.fill_udp(data, inner.hash, unfinished),
+            TunnelKind::Vxlan | TunnelKind::Geneve => {
+                self.fill_udp(outer, len - self.l4, inner.hash);
+                if self.sums_udp {
+                    self.fill_udp_checksum(data, unfinished);
+                }
+            }
         }
         Ok(())
     }
@@ -187,40 +194,47 @@ impl<'a> Outer<'a> {
         }
     }
 
-    fn fill_ip(&self, data: &mut [u8], tos: u8, ttl: u8) {
-        let packet = &mut data[self.l3..];
-        let len = packet.len();
+    /// Fills in the IP header of a packet of `len` bytes.
+    #[inline]
+    fn fill_ip(&self, outer: &mut [u8], len: usize, tos: u8, ttl: u8) {
+        let header = outer.get_mut(self.l3..).and_then(|packet| packet.first_chunk_mut());
+        let Some(header): Option<&mut [u8; ipv4::MIN_HEADER_LEN]> = header else { return };
         if self.is_v4 {
             let total_len = u16::try_from(len).unwrap_or(u16::MAX);
             let id = if self.config.df == Switch::On { 0 } else { self.state.take_ip_id() };
             let sum = self.ip_sum.add_u16(tos.into()).add_u16(total_len).add_u16(id);
             let sum = sum.add_u16(u16::from_be_bytes([ttl, 0])).finish();
-            packet[1] = tos;
-            packet[2..4].copy_from_slice(&total_len.to_be_bytes());
-            packet[4..6].copy_from_slice(&id.to_be_bytes());
-            packet[8] = ttl;
-            packet[10..12].copy_from_slice(&sum.to_be_bytes());
+            header[1] = tos;
+            header[2..4].copy_from_slice(&total_len.to_be_bytes());
+            header[4..6].copy_from_slice(&id.to_be_bytes());
+            header[8] = ttl;
+            header[10..12].copy_from_slice(&sum.to_be_bytes());
         } else {
             let payload_len = u16::try_from(len - ipv6::HEADER_LEN).unwrap_or(u16::MAX);
-            (packet[0], packet[1]) = (0x60 | tos >> 4, tos << 4);
-            packet[4..6].copy_from_slice(&payload_len.to_be_bytes());
-            packet[7] = ttl;
+            (header[0], header[1]) = (0x60 | tos >> 4, tos << 4);
+            header[4..6].copy_from_slice(&payload_len.to_be_bytes());
+            header[7] = ttl;
         }
     }
 
-    fn fill_udp(&self, data: &mut [u8], hash: u64, unfinished: Option<(usize, usize)>) {
-        let datagram = &mut data[self.l4..];
-        let len = u16::try_from(datagram.len()).unwrap_or(u16::MAX);
-        datagram[..2].copy_from_slice(&source_port(hash).to_be_bytes());
-        datagram[4..6].copy_from_slice(&len.to_be_bytes());
-        if self.config.csum == Switch::On {
-            let sum = sum_from(data, self.l4, unfinished).add(self.pseudo).add_u16(len);
-            let sum = match sum.finish() {
-                0 => 0xffff, // RFC 768: zero means that there is no checksum
-                sum => sum,
-            };
-            data[self.l4 + 6..self.l4 + 8].copy_from_slice(&sum.to_be_bytes());
-        }
+    /// Fills in the UDP header of a datagram of `len` bytes, but for its checksum.
+    #[inline]
+    fn fill_udp(&self, outer: &mut [u8], len: usize, hash: u64) {
+        let header = outer.get_mut(self.l4..).and_then(|datagram| datagram.first_chunk_mut());
+        let Some(header): Option<&mut [u8; udp::HEADER_LEN]> = header else { return };
+        let len = u16::try_from(len).unwrap_or(u16::MAX);
+        header[..2].copy_from_slice(&source_port(hash).to_be_bytes());
+        header[4..6].copy_from_slice(&len.to_be_bytes());
+    }
+
+    fn fill_udp_checksum(&self, data: &mut [u8], unfinished: Option<(usize, usize)>) {
+        let len = u16::try_from(data.len() - self.l4).unwrap_or(u16::MAX);
+        let sum = sum_from(data, self.l4, unfinished).add(self.pseudo).add_u16(len);
+        let sum = match sum.finish() {
+            0 => 0xffff, // RFC 768: zero means that there is no checksum
+            sum => sum,
+        };
+        data[self.l4 + 6..self.l4 + 8].copy_from_slice(&sum.to_be_bytes());
     }
 
     fn fill_gre(&self, data: &mut [u8], unfinished: Option<(usize, usize)>) {
@@ -234,6 +248,18 @@ impl<'a> Outer<'a> {
             let at = self.l4 + gre::CHECKSUM_OFFSET;
             data[at..at + 2].copy_from_slice(&sum.to_be_bytes());
         }
+    }
+}
+
+/// Notes that what is left undone of a frame begins `n` bytes further back; where the checksum that is
+/// unfinished starts, and where in what it covers it is to stand.
+#[inline(never)]
+fn shift(frame: &mut Frame, n: usize) -> Option<(usize, usize)> {
+    let offload = frame.offload().shifted(i16::try_from(n).unwrap_or(i16::MAX));
+    frame.set_offload(offload);
+    match offload.checksum {
+        Checksum::Partial { start, offset } => Some((start.into(), offset.into())),
+        Checksum::Unknown | Checksum::Valid => None,
     }
 }
 

@@ -32,12 +32,15 @@
 //! # Thread-safety
 //! Everything here is published with the snapshot and immutable.
 
+mod again;
 mod ecn;
 pub mod encapsulate;
 pub(crate) mod fragment;
+pub mod groups;
 mod inner;
 mod lookup;
 pub mod open;
+mod segment;
 mod state;
 pub(crate) mod too_big;
 pub mod waiting;
@@ -51,6 +54,7 @@ pub use packet::tunnel::{TunnelKey, TunnelKind};
 use crate::ids::PortNo;
 
 pub use lookup::Tunnels;
+pub use segment::Segment;
 pub use state::TunnelState;
 pub use waiting::Waiting;
 
@@ -134,6 +138,8 @@ pub struct Tunnel {
     pub path: Option<Arc<Path>>,
     /// What it keeps while it lives: the same in all snapshots.
     pub state: Arc<TunnelState>,
+    /// What it is to a segment of many hosts.
+    pub segment: Segment,
 }
 
 /// The way to a remote host.

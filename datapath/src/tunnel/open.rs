@@ -26,6 +26,7 @@ use packet::tunnel::{TunnelKey, TunnelKind};
 use packet::udp::{self, UdpHeader};
 use packet::{EtherType, Fragment, IpProto, Layers, ethernet};
 
+use super::again::Again;
 use super::encapsulate::GRE;
 use super::inner::Inner;
 use super::lookup::Last;
@@ -49,6 +50,9 @@ pub enum Source<'a> {
 pub enum Opened {
     /// It is the frame inside now, and belongs to this tunnel port; the key says what was outside.
     By(PortNo),
+    /// It is the frame inside now, and belongs to the port of the one opened before, whose key is like
+    /// its own.
+    Again,
     /// It is no packet of a tunnel, and unchanged.
     No,
     /// It is lost.
@@ -67,6 +71,7 @@ pub struct Opener<'a> {
     source: Source<'a>,
     tunnels: &'a Tunnels,
     last: Last,
+    again: Again,
     /// What was outside of the frame opened last.
     pub key: TunnelKey,
 }
@@ -75,14 +80,49 @@ impl<'a> Opener<'a> {
     /// For packets found in one place.
     #[must_use]
     pub fn new(source: Source<'a>, tunnels: &'a Tunnels) -> Opener<'a> {
-        Opener { source, tunnels, last: Last::default(), key: TunnelKey::new() }
+        let (last, again) = (Last::default(), Again::default());
+        Opener { source, tunnels, last, again, key: TunnelKey::new() }
     }
 
     /// Takes the outer headers off a frame.
     #[inline]
     pub fn open(&mut self, frame: &mut Frame) -> Opened {
-        let Opener { source, tunnels, last, key } = self;
-        open_next(frame, (*source, *tunnels), key, last)
+        let offload = frame.offload();
+        if offload.gso.is_none()
+            && !matches!(offload.checksum, Checksum::Partial { .. })
+            && let Some(known) = self.again.find(frame.data())
+        {
+            self.key.tp_src = known.tp_src;
+            return match strip(frame, self.source, known.inner, self.key.tos) {
+                Ok(()) => Opened::Again,
+                Err(reason) => Opened::Lost(reason),
+            };
+        }
+        self.open_new(frame)
+    }
+
+    /// Takes the outer headers off a frame of which nothing is known.
+    #[inline(never)]
+    fn open_new(&mut self, frame: &mut Frame) -> Opened {
+        let Opener { source, tunnels, last, again, key } = self;
+        again.forget();
+        let checksum = frame.offload().checksum;
+        let Found { kind, inner } = match find(frame.data(), *source, tunnels, (checksum, key)) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Opened::No,
+            Err(reason) => return Opened::Lost(reason),
+        };
+        let Some(port) = tunnels.find_next(kind, key, last) else {
+            return Opened::Lost(DropReason::TunnelUnknownKey);
+        };
+        again.keep(frame.data(), (*source, kind), inner.0, port);
+        match strip(frame, *source, inner, key.tos) {
+            Ok(()) => Opened::By(port),
+            Err(reason) => {
+                again.forget(); // what is known again is what was opened
+                Opened::Lost(reason)
+            }
+        }
     }
 }
 
@@ -93,48 +133,45 @@ pub fn open(
     tunnels: &Tunnels,
     key: &mut TunnelKey,
 ) -> Opened {
-    open_next(frame, (source, tunnels), key, &mut Last::default())
+    let mut opener = Opener::new(source, tunnels);
+    let opened = opener.open_new(frame);
+    *key = opener.key;
+    opened
 }
 
+/// Makes a packet of a tunnel the frame inside, which lies where its headers have been found to say;
+/// `tos` is that outside.
 #[inline]
-fn open_next(
+fn strip(
     frame: &mut Frame,
-    (source, tunnels): (Source<'_>, &Tunnels),
-    key: &mut TunnelKey,
-    last: &mut Last,
-) -> Opened {
-    let checksum = frame.offload().checksum;
-    let Found { kind, inner: (start, end) } =
-        match find(frame.data(), source, tunnels, (checksum, key)) {
-            Ok(Some(found)) => found,
-            Ok(None) => return Opened::No,
-            Err(reason) => return Opened::Lost(reason),
-        };
-    let Some(port) = tunnels.find_next(kind, key, last) else {
-        return Opened::Lost(DropReason::TunnelUnknownKey);
-    };
-    let offload = inner_offload(*frame.offload(), start);
+    source: Source<'_>,
+    (start, end): (usize, usize),
+    tos: u8,
+) -> Result<(), DropReason> {
+    let offload = inner_offload(frame.offload(), start);
     // Both are possible: the frame was found inside.
     let is_cut = frame.set_len(end) && frame.trim_front(start);
     frame.set_offload(offload);
-    if offload == Offload::NONE && matches!(source, Source::Carrier) {
+    if matches!(source, Source::Carrier) && offload == Offload::NONE {
         // A tunnel device of this machine's kernel leaves checksums inside unfinished, and segments
         // whole, and a socket is not told.
         frame.set_offload(recover::recover_wrapped(frame.data()));
     }
     if !is_cut {
-        return Opened::Lost(DropReason::TunnelBadHeader);
+        return Err(DropReason::TunnelBadHeader);
     }
-    if key.tos & ecn::ECN != 0
-        && let Some(ip) = Inner::read(frame.data()).ip
-    {
-        match ecn::merged(ip.tos, key.tos) {
-            None => return Opened::Lost(DropReason::Congestion),
-            Some(mark) if mark == ip.tos & ecn::ECN => {}
-            Some(mark) => ecn::mark(frame.data_mut(), &ip, mark),
-        }
+    if tos & ecn::ECN != 0 { combine_marks(frame, tos) } else { Ok(()) }
+}
+
+/// Lets the packet inside know of congestion that its outer headers met.
+fn combine_marks(frame: &mut Frame, tos: u8) -> Result<(), DropReason> {
+    let Some(ip) = Inner::read(frame.data()).ip else { return Ok(()) };
+    match ecn::merged(ip.tos, tos) {
+        None => return Err(DropReason::Congestion),
+        Some(mark) if mark == ip.tos & ecn::ECN => {}
+        Some(mark) => ecn::mark(frame.data_mut(), &ip, mark),
     }
-    Opened::By(port)
+    Ok(())
 }
 
 /// Whether a frame stands for several packets of tunnels, which a sender of this machine sent at once
@@ -155,7 +192,8 @@ fn is_for_service(frame: &Frame, tunnels: &Tunnels) -> bool {
 }
 
 /// What is left undone of the frame inside, which begins `start` bytes into the packet.
-fn inner_offload(outer: Offload, start: usize) -> Offload {
+#[inline]
+fn inner_offload(outer: &Offload, start: usize) -> Offload {
     match outer.checksum {
         Checksum::Partial { start: at, offset } if usize::from(at) >= start => {
             let at = at.saturating_sub(u16::try_from(start).unwrap_or(u16::MAX));

@@ -6,8 +6,8 @@
 //! whoever sends to hosts that are not there costs the others nothing but a place in it. When a newer
 //! snapshot is taken, every frame tries again.
 //!
-//! A flow may name a remote that nobody has looked for: then it is [`Wanted`], and the control plane is
-//! told, once per snapshot and second.
+//! A flow may name a remote that nobody has looked for, or a packet may come from a host of a segment
+//! that is not known: then it is [`Wanted`], and the control plane is told, once per snapshot and second.
 //!
 //! # Invariants
 //! No more than [`MAX_WAITING`] frames, and none for much longer than [`MAX_WAIT_NS`].
@@ -32,16 +32,40 @@ const MAX_WANTED: usize = 32;
 /// After how long a remote is asked for again.
 const ASK_AGAIN_NS: u64 = 1_000_000_000;
 
-/// A remote host to which a way is wanted, and this host's address, if the flow says which.
-pub type Wanted = (IpAddr, Option<IpAddr>);
+/// What the control plane is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// The way to a remote host, and from which of this host's addresses, if the flow says that.
+    Path(IpAddr, Option<IpAddr>),
+    /// A number for a remote host of a segment.
+    Remote {
+        /// The port of the segment.
+        port: PortNo,
+        /// The host.
+        remote: IpAddr,
+        /// The virtual network.
+        id: u64,
+    },
+}
+
+/// What a frame waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Going {
+    /// To leave by the tunnel port.
+    Out,
+    /// To arrive at it, from a remote host that has no number yet.
+    In,
+}
 
 /// A frame that waits.
 pub struct Waiter {
     /// The frame.
     pub frame: Frame,
-    /// The tunnel port that it is to leave by.
+    /// The tunnel port that it is to leave by, or has come by.
     pub port: PortNo,
-    /// What its flow says.
+    /// Which of the two.
+    pub going: Going,
+    /// What its flow says, or its outer headers said.
     pub key: Option<Arc<TunnelKey>>,
     /// Since when, nanoseconds of the engine's clock.
     pub since_ns: u64,

@@ -26,7 +26,8 @@ pub const MAX_HEADER_LEN: usize = 16;
 pub const CHECKSUM_OFFSET: usize = 4;
 
 const CHECKSUM: u8 = 0x80;
-const KEY: u8 = 0x20;
+/// The bit of the first byte that says: there is a key.
+pub const KEY: u8 = 0x20;
 const SEQUENCE: u8 = 0x10;
 /// Bits 1, 4 and 5: routing, strict source route, and the first of recursion control. A packet with one
 /// is refused by who does not do RFC 1701 (RFC 2784 §2.2); those behind them are ignored.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use datapath::l2::fdb::{FdbEntry, FdbStats};
 use packet::{MacAddr, Vid};
@@ -44,7 +45,9 @@ pub fn show(context: &mut Context<'_>, params: &[String]) -> Result<Output, Appc
     // An entry of a port that has just gone says nothing any more.
     let shown = entries.iter().filter_map(|e| bridge.port_no(e.port).map(|port| (e, port)));
     if context.wants_json() {
-        let rows: Vec<Value> = shown.map(|(entry, port)| json_row(entry, port)).collect();
+        let rows: Vec<Value> = shown
+            .map(|(entry, port)| json_row(entry, port, bridge.remote_ip(entry.port)))
+            .collect();
         return Ok(Output::Json(Value::Object(Map::from_iter([(bridge.name, rows.into())]))));
     }
     let mut text = String::from(" port  VLAN  MAC                Age\n");
@@ -53,20 +56,28 @@ pub fn show(context: &mut Context<'_>, params: &[String]) -> Result<Output, Appc
         // Writing to a string does not fail.
         let _ = write!(text, "{:>5}  {:>4}  {mac}  ", port.ofport, vid.get());
         let _ = match entry.is_static {
-            true => writeln!(text, "static"),
-            false => writeln!(text, "{age_s:>3}"),
+            true => write!(text, "static"),
+            false => write!(text, "{age_s:>3}"),
+        };
+        // Behind a segment's port: which host it is.
+        let _ = match bridge.remote_ip(entry.port) {
+            Some(remote) => writeln!(text, "  {remote}"),
+            None => writeln!(text),
         };
     }
     Ok(Output::Text(text))
 }
 
-fn json_row(entry: &FdbEntry, port: &PortView) -> Value {
+fn json_row(entry: &FdbEntry, port: &PortView, remote: Option<IpAddr>) -> Value {
     let mut row = json!({
         "port": port.ofport.get(), "vlan": entry.vid.get(), "mac": entry.mac.to_string()
     });
     match entry.is_static {
         true => row["static"] = true.into(),
         false => row["age"] = entry.age_s.into(),
+    }
+    if let Some(remote) = remote {
+        row["remote_ip"] = remote.to_string().into();
     }
     row
 }

@@ -16,7 +16,8 @@ impl SwitchView for Switch {
         let bridges = Switch::bridges(self).map(|bridge| {
             let mut ports: Vec<PortView> = self.ports_of(bridge.name).map(view_of).collect();
             ports.sort_by(|a, b| a.name.cmp(&b.name));
-            BridgeView { name: bridge.name.to_owned(), fdb: bridge.fdb.clone(), ports }
+            let remotes = self.remotes().collect();
+            BridgeView { name: bridge.name.to_owned(), fdb: bridge.fdb.clone(), ports, remotes }
         });
         bridges.collect()
     }

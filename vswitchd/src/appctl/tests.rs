@@ -111,7 +111,12 @@ impl Bed {
             pcap,
             port("veth0", 1, Some(2), "system"),
         ];
-        let bridge = BridgeView { name: "br0".into(), fdb: Arc::new(Fdb::new(config)), ports };
+        let bridge = BridgeView {
+            name: "br0".into(),
+            fdb: Arc::new(Fdb::new(config)),
+            ports,
+            remotes: Vec::new(),
+        };
         let switch = Fake { bridges: vec![bridge], threads: vec![thread(0, Some(0))], now_s: 1000 };
         let appctl = Appctl::new(Arc::new(Log::default()), Instant::now());
         Bed { switch, appctl, session: Session::default() }

@@ -1,5 +1,6 @@
 //! What commands see of the switch.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use datapath::engine::ThreadReport;
@@ -93,6 +94,9 @@ pub struct BridgeView {
     pub fdb: Arc<Fdb>,
     /// Its ports, sorted by name.
     pub ports: Vec<PortView>,
+    /// Remote hosts of segments, of other bridges too: number in the datapath, that of the port which it
+    /// stands for, and address.
+    pub remotes: Vec<(PortNo, PortNo, IpAddr)>,
 }
 
 /// A port.
@@ -116,7 +120,18 @@ impl BridgeView {
     /// The port by its number in the datapath.
     #[must_use]
     pub fn port_no(&self, no: PortNo) -> Option<&PortView> {
-        self.ports.iter().find(|port| port.no == Some(no))
+        let shown = self.remote(no).map_or(no, |(_, port, _)| *port);
+        self.ports.iter().find(|port| port.no == Some(shown))
+    }
+
+    /// The remote host that a number of the datapath stands for.
+    #[must_use]
+    pub fn remote_ip(&self, no: PortNo) -> Option<IpAddr> {
+        self.remote(no).map(|(.., address)| *address)
+    }
+
+    fn remote(&self, no: PortNo) -> Option<&(PortNo, PortNo, IpAddr)> {
+        self.remotes.iter().find(|(remote, ..)| *remote == no)
     }
 }
 

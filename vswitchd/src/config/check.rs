@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use packet::Vid;
 
 use super::error::{ConfigError, ObjectRef};
+use super::group::check_group;
 use super::keys;
 use super::mirror::check_mirrors;
 use super::model::{
@@ -94,6 +95,7 @@ pub fn check_port(bridge: &str, name: &str, port: &Port) -> Result<(), ConfigErr
         check_local(&object, settings)?;
     }
     check_keys_fit_type(&object, settings)?;
+    check_group(&object, settings)?;
     check_tunnel(&object, settings)?;
     check_vlan(&object, settings)?;
     check_queues(&object, settings)

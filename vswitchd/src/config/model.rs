@@ -7,9 +7,11 @@ use std::net::IpAddr;
 use packet::{MacAddr, Vid};
 
 use super::account::Account;
+use super::group::Group;
 use super::keys::settings;
 use super::mirror::MirrorSettings;
 use super::patch::PeerName;
+use super::segment::RemoteList;
 use super::tunnel::{ExtsName, OrFlow, Tos, Ttl};
 use super::value::{
     CpuList, DatapathId, DeviceMac, FilePath, Int, Protocol, RxqAffinity, Several, SocketPath,
@@ -243,8 +245,9 @@ settings! {
         "persist" => persist: bool = "false";
         /// The user who may open a TAP without rights; not set: root alone.
         "user" => user: Account;
-        /// The group whose members may.
-        "group" => group: Account;
+        /// The group whose members may; of a tunnel, the multicast group of its segment, to which goes
+        /// what is for all.
+        "group" => group: Group;
         /// The capture file of a `pcap` port.
         "file" => file: FilePath;
         /// Whether a `pcap` port starts again at the end of its file.
@@ -261,6 +264,8 @@ settings! {
         "peer" => peer: PeerName;
         /// The host at the other end of a tunnel.
         "remote_ip" => remote_ip: OrFlow<IpAddr>;
+        /// The hosts of a segment to which goes what is for all.
+        "flood_remotes" => flood_remotes: RemoteList;
         /// This host's address in a tunnel; not set: the one that the route to the other end gives.
         "local_ip" => local_ip: OrFlow<IpAddr>;
         /// The virtual network of a tunnel, in both directions.
@@ -306,12 +311,13 @@ pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
         ("rx-csum-recover", &[System, AfXdp]),
         ("persist", &[Tap]),
         ("user", &[Tap]),
-        ("group", &[Tap]),
+        ("group", &[Tap, Vxlan, Geneve]),
         ("file", &[Pcap]),
         ("loop", &[Pcap]),
         ("rate", &[Pcap]),
         ("peer", &[Patch]),
         ("remote_ip", &[Vxlan, Gre, Geneve]),
+        ("flood_remotes", &[Vxlan, Gre, Geneve]),
         ("local_ip", &[Vxlan, Gre, Geneve]),
         ("key", &[Vxlan, Gre, Geneve]),
         ("in_key", &[Vxlan, Gre, Geneve]),

@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 
 use super::error::{ConfigError, ObjectRef};
 use super::model::{Config, PortSettings, PortType};
+use super::segment::check_segment;
 use super::value::{Refused, Value, words};
 
 /// Time to live of outer packets, where nothing is set (`DEFAULT_TTL` of Open vSwitch).
@@ -245,6 +246,7 @@ pub fn check_tunnel(object: &ObjectRef, settings: &PortSettings) -> Result<(), C
         let why = format!("type={word} needs remote_ip=ADDRESS or remote_ip=flow");
         return Err(ConfigError::conflict(object.clone(), why));
     }
+    check_segment(object, settings)?;
     let keys = [("key", settings.key), ("in_key", settings.in_key), ("out_key", settings.out_key)];
     for (name, value) in keys {
         let Some(OrFlow::Is(key)) = value else { continue };

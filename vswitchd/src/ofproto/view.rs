@@ -97,6 +97,8 @@ pub struct XPort {
     pub tunnel: Option<Arc<TunnelConfig>>,
     /// Its VLANs.
     pub vlan: Arc<PortVlan>,
+    /// Whether it knows by itself where to send what no flow gives a remote host.
+    pub is_segment: bool,
     /// Whether it can send.
     pub up: bool,
     /// As PORT_MOD says.

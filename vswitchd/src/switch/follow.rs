@@ -64,6 +64,7 @@ impl Switch {
                 }
                 Event::LinkChanged(_) => self.links_stale = true,
                 Event::PathWanted { remote, local } => self.path_wanted((remote, local)),
+                Event::RemoteWanted { port, remote, id } => self.remote_wanted((port, remote, id)),
             }
         }
     }

@@ -327,6 +327,7 @@ impl Switch {
     /// The port of that number in the datapath.
     #[must_use]
     pub fn port_of_no(&self, no: PortNo) -> Option<PortView<'_>> {
+        let no = self.shown_no(no);
         let (name, _) = self.ports.iter().find(|(_, state)| state.no == no)?;
         self.port(name)
     }
@@ -347,6 +348,7 @@ impl Switch {
         self.report_flaps();
         self.handle_gone();
         self.tend_neighbours();
+        self.tend_remotes();
         self.handle_links();
         self.tend_flows();
         if now_s >= self.sample_s {

@@ -23,6 +23,7 @@ use openflow::switch::FragHandling;
 use super::of_ports::config_of;
 use super::{Switch, SwitchError, vlan};
 use crate::config::model::FailMode;
+use crate::config::segment_of;
 use crate::ofproto::bridge::{Cx, Ofproto, Shape};
 use crate::ofproto::handler::Shared;
 use crate::ofproto::ledger::{Credit, Entry, Found, Ledger, Source};
@@ -250,6 +251,11 @@ impl Switch {
             };
             put(&mut view.bridges, state.id.index(), Arc::new(bridge));
         }
+        for (no, of, _) in self.remotes() {
+            if let Some(main) = view.ports.get(of.index()).copied().flatten() {
+                put(&mut view.ports, no.index(), main);
+            }
+        }
         self.of.version = self.of.shared.publisher.publish(view);
         is_other
     }
@@ -293,6 +299,7 @@ impl Switch {
         let ports = self.ports_of(bridge).filter_map(|port| {
             let link = port.state.link()?;
             let ofport = OfPort(port.config.ofport?.get());
+            let is_segment = segment_of(&port.config.settings).is_some();
             let (peer, tunnel) = match self.port_kind(&port)? {
                 PortKind::Patch { peer } => (Some(peer), None),
                 PortKind::Tunnel(tunnel) => (None, Some(Arc::new(tunnel.config.clone()))),
@@ -302,7 +309,8 @@ impl Switch {
             let config = config_of(&port);
             let vlan = vlan::port_vlan(&port.config.settings, &self.config.switch);
             let vlan = Arc::new(vlan);
-            Some((ofport, XPort { no, ofport, name, peer, tunnel, vlan, up, config }))
+            let port = XPort { no, ofport, name, peer, tunnel, vlan, is_segment, up, config };
+            Some((ofport, port))
         });
         ports.collect()
     }

@@ -15,6 +15,7 @@ use datapath::tunnel::TunnelKind;
 use packet::MacAddr;
 
 use crate::config::account::{Account, AccountError, Book};
+use crate::config::group::Group;
 use crate::config::model::{DriverName, VhostModeName, XdpModeName};
 use crate::config::{PortSettings, PortType};
 
@@ -221,13 +222,11 @@ fn open_tap(request: &OpenRequest<'_>, admin_state: AdminState) -> Result<Opened
         Some(true) => Lifetime::Persistent,
         _ => Lifetime::Transient,
     };
-    let id = |account: &Option<Account>, book| {
-        account.as_ref().map(|account| account.id(book)).transpose()
-    };
+    let id = |account: Option<&Account>, book| account.map(|it| it.id(book)).transpose();
     let config = TapConfig {
         n_queues: settings.n_rxq(),
-        user: id(&settings.user, Book::Users)?,
-        group: id(&settings.group, Book::Groups)?,
+        user: id(settings.user.as_ref(), Book::Users)?,
+        group: id(settings.group.as_ref().and_then(Group::users), Book::Groups)?,
         mac: request.mac,
         mtu: request.mtu,
         lifetime,

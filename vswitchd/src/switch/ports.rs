@@ -215,7 +215,7 @@ pub(super) fn of_device(settings: &PortSettings) -> PortSettings {
         n_rxq: settings.n_rxq,
         persist: settings.persist,
         user: settings.user.clone(),
-        group: settings.group.clone(),
+        group: settings.group.clone().filter(|group| group.users().is_some()),
         file: settings.file.clone(),
         repeat: settings.repeat,
         rate: settings.rate,

@@ -14,6 +14,7 @@ impl Switch {
         self.settle_devices();
         let mut orphans = self.settle_patches();
         orphans.extend(self.settle_mirrors());
+        let left = self.settle_segments();
         self.settle_tunnels();
         self.settle_storm();
         self.settle_flows();
@@ -21,6 +22,7 @@ impl Switch {
         self.publish_view();
         self.publish_snapshot();
         self.ports_changed = true;
+        self.release_remotes(left);
         self.close_idle_carriers();
         for (fdb, port) in orphans {
             fdb.flush(Some(port), None);
@@ -31,6 +33,7 @@ impl Switch {
     pub(super) fn publish_snapshot(&mut self) {
         self.make_tunnels();
         self.settle_shunned();
+        self.settle_groups();
         let snapshot = self.snapshot();
         self.engine.publish(snapshot);
     }

@@ -113,6 +113,12 @@ impl Fdb {
         true
     }
 
+    /// The ports behind which an address was learned.
+    #[must_use]
+    pub fn ports(&self) -> Vec<PortNo> {
+        self.lock().order.ports()
+    }
+
     /// Every entry, least recently used first; static ones come first of all. It is not one moment
     /// of the whole table: poll threads go on learning meanwhile.
     #[must_use]

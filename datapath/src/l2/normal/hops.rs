@@ -34,6 +34,7 @@ use crate::batch::Batch;
 use crate::frame::Frame;
 use crate::ids::PortNo;
 use crate::tunnel::Waiting;
+use crate::tunnel::groups::Groups;
 
 /// Most patch ports that a frame crosses.
 pub const MAX_HOPS: u8 = 64;
@@ -56,6 +57,7 @@ pub enum Onward {
 
 impl Onward {
     /// Whether frames that go one way can travel with those that go the other.
+    #[inline]
     fn is_like(&self, other: &Onward) -> bool {
         match (self, other) {
             (Onward::Peer(a), Onward::Peer(b)) => a == b,
@@ -91,6 +93,8 @@ pub struct Hops {
     pub pieces: Vec<Frame>,
     /// Room for fragments.
     pub fragments: Vec<Frame>,
+    /// Room for frames that came out of tunnels.
+    pub groups: Groups,
 }
 
 impl Default for Hops {
@@ -98,7 +102,8 @@ impl Default for Hops {
         let queue = VecDeque::with_capacity(MAX_CROSSINGS);
         let waiting = Waiting::default();
         let (pieces, fragments) = (Vec::new(), Vec::new());
-        Hops { queue, depth: 0, left: MAX_CROSSINGS, waiting, pieces, fragments }
+        let groups = Groups::default();
+        Hops { queue, depth: 0, left: MAX_CROSSINGS, waiting, pieces, fragments, groups }
     }
 }
 
@@ -114,9 +119,34 @@ impl Hops {
     ///
     /// # Errors
     /// It has come too far, or too many have: the frame is given back.
+    #[inline]
     pub fn push(&mut self, from: PortNo, onward: &Onward, frame: Frame) -> Result<(), Frame> {
-        // What a received batch sends to tunnels is bounded by the ports, as what it sends to devices.
-        let is_charged = self.depth > 0 || !matches!(onward, Onward::Tunnel(_));
+        // Frames come in runs.
+        let is_charged = self.is_charged(onward);
+        if let Some(hop) = self.queue.back_mut()
+            && (hop.from, hop.depth) == (from, self.depth + 1)
+            && !hop.frames.is_full()
+            && hop.onward.is_like(onward)
+            && !(is_charged && self.left == 0)
+        {
+            self.left -= usize::from(is_charged);
+            hop.frames.push(frame);
+            return Ok(());
+        }
+        self.push_new(from, onward, frame)
+    }
+
+    /// Whether a frame counts against [`MAX_CROSSINGS`]. What a received batch sends to tunnels is bounded
+    /// by the ports, as what it sends to devices.
+    #[inline]
+    fn is_charged(&self, onward: &Onward) -> bool {
+        self.depth > 0 || !matches!(onward, Onward::Tunnel(_))
+    }
+
+    /// [`Hops::push`] of a frame that does not go where the one before went.
+    #[inline(never)]
+    fn push_new(&mut self, from: PortNo, onward: &Onward, frame: Frame) -> Result<(), Frame> {
+        let is_charged = self.is_charged(onward);
         if self.depth >= MAX_HOPS || (is_charged && self.left == 0) {
             return Err(frame);
         }

@@ -81,7 +81,9 @@ impl<O: Output, const MIRRORED: bool> Sender<'_, O, MIRRORED> {
     pub fn mirror(&mut self, frame: &Frame, heading: &Heading, (port, way): (&Port, Passing)) {
         let bridge = self.bridge;
         let Some(mirrors) = &bridge.mirrors else { return };
-        while let Some(mirror) = mirrors.select((port.no, way), heading.vlan, &mut self.mirrored) {
+        while let Some(mirror) =
+            mirrors.select((port.shown(), way), heading.vlan, &mut self.mirrored)
+        {
             let n_bytes = frame.len() as u64;
             let n_copies = match &mirror.output {
                 MirrorOutput::Port(no, vlan) => match self.port(*no).filter(|output| output.up) {

@@ -83,7 +83,7 @@ impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
     /// Sends to the port where the destination is.
     #[inline(never)] // Frames come in runs, of which only the first comes here.
     pub fn unicast(&mut self, frame: Frame, port: &'a Port, heading: &Heading) {
-        if port.no == self.in_port.no {
+        if port.no == self.in_port.no || port.shown() == self.in_port.shown() {
             self.drop(frame, DropReason::SamePort);
         } else if !port.up {
             self.drop(frame, DropReason::TxPortDown);
@@ -121,11 +121,11 @@ impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
 
     /// Sends to every other port of the VLAN: copies, and the frame itself to the last one.
     pub fn flood(&mut self, frame: Frame, heading: &Heading) {
-        let bridge = self.bridge;
+        let (bridge, in_port) = (self.bridge, self.in_port.shown());
         let mut last: Option<&Port> = None;
         for no in &bridge.ports {
             let Some(port) = self.port(*no) else { continue };
-            if port.no == self.in_port.no || !port.up || !port.vlan.carries(heading.vlan) {
+            if port.no == in_port || !port.up || !port.vlan.carries(heading.vlan) {
                 continue;
             }
             if port.no_flood || port.no_fwd {

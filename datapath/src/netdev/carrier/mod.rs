@@ -49,7 +49,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, ipproto, socket_with};
 
 use self::rxq::CarrierRxq;
-use self::sys::Family;
+use self::sys::{Family, Membership};
 use self::txq::{CarrierTxq, N_SOURCES, Sender};
 use super::{Netdev, NetdevError, Rxq, Txq};
 pub use outer::Outer;
@@ -193,6 +193,12 @@ impl Carrier {
             let fd = socket.as_fd();
             sys::set_option(fd, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, SOCKET_BUFFER_LEN)
                 .map_err(os(&self.name, "SO_SNDBUFFORCE"))?;
+            // What goes to a group is not to come back to this host's own receivers.
+            let (level, name) = match family {
+                Family::V4 => (libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP),
+                Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP),
+            };
+            sys::set_option(fd, level, name, 0).map_err(os(&self.name, "MULTICAST_LOOP"))?;
             // Nobody reads here: what a remote host sends back to the source port is not to pile up.
             sys::receive_nothing(fd).map_err(os(&self.name, "SO_ATTACH_FILTER"))?;
             if self.kind != TunnelKind::Gre {
@@ -201,6 +207,20 @@ impl Carrier {
             senders.push(Sender::new(socket));
         }
         Ok(senders)
+    }
+}
+
+impl Carrier {
+    fn change_group(
+        &self,
+        (group, interface): (IpAddr, u32),
+        how: Membership,
+    ) -> Result<(), NetdevError> {
+        let at = usize::from(group.is_ipv6());
+        let unsupported = || os(&self.name, "join a group")(io::ErrorKind::Unsupported.into());
+        let socket = self.receivers.get(at).ok_or_else(unsupported)?;
+        sys::change_group(socket.as_fd(), (group, interface), how)
+            .map_err(os(&self.name, "join or leave a group"))
     }
 }
 
@@ -228,6 +248,14 @@ impl Netdev for Carrier {
             sys::receive_all_but(socket.as_fd(), interfaces)
                 .map_err(os(&self.name, "SO_ATTACH_FILTER"))
         })
+    }
+
+    fn join(&self, group: IpAddr, interface: u32) -> Result<(), NetdevError> {
+        self.change_group((group, interface), Membership::Join)
+    }
+
+    fn leave(&self, group: IpAddr, interface: u32) -> Result<(), NetdevError> {
+        self.change_group((group, interface), Membership::Leave)
     }
 
     fn status(&self) -> Vec<(&'static str, String)> {

@@ -15,6 +15,7 @@
 #![allow(unsafe_code)]
 
 use core::ffi::c_void;
+use core::net::IpAddr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -181,6 +182,48 @@ pub(super) fn receive_all_but(fd: BorrowedFd<'_>, interfaces: &[u32]) -> io::Res
     }
     program.push(instruction(ret, (0, 0), u32::MAX));
     filter(fd, &mut program)
+}
+
+/// What happens to the membership of a group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Membership {
+    /// It begins.
+    Join,
+    /// It ends.
+    Leave,
+}
+
+/// Begins or ends to receive what is sent to a multicast group on an interface.
+pub(super) fn change_group(
+    fd: BorrowedFd<'_>,
+    (group, interface): (IpAddr, u32),
+    how: Membership,
+) -> io::Result<()> {
+    match group {
+        IpAddr::V4(group) => {
+            let request = libc::ip_mreqn {
+                imr_multiaddr: libc::in_addr { s_addr: group.to_bits().to_be() },
+                imr_address: libc::in_addr { s_addr: libc::INADDR_ANY },
+                imr_ifindex: c_int::try_from(interface).unwrap_or(0),
+            };
+            let name = match how {
+                Membership::Join => libc::IP_ADD_MEMBERSHIP,
+                Membership::Leave => libc::IP_DROP_MEMBERSHIP,
+            };
+            set(fd, libc::IPPROTO_IP, name, &request)
+        }
+        IpAddr::V6(group) => {
+            let request = libc::ipv6_mreq {
+                ipv6mr_multiaddr: libc::in6_addr { s6_addr: group.octets() },
+                ipv6mr_interface: interface,
+            };
+            let name = match how {
+                Membership::Join => libc::IPV6_ADD_MEMBERSHIP,
+                Membership::Leave => libc::IPV6_DROP_MEMBERSHIP,
+            };
+            set(fd, libc::IPPROTO_IPV6, name, &request)
+        }
+    }
 }
 
 fn filter(fd: BorrowedFd<'_>, program: &mut [libc::sock_filter]) -> io::Result<()> {

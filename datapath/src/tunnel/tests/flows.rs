@@ -11,6 +11,7 @@ use crate::l2::normal::lab::{Lab, frame, host};
 use crate::pipeline::FlowConfig;
 use crate::pipeline::lab::Script;
 use crate::tunnel::encapsulate::{Ends, Outer};
+use crate::tunnel::waiting::Wanted;
 
 fn list(actions: impl IntoIterator<Item = Action>) -> Actions {
     Actions::new(actions.into_iter().collect(), DropReason::PipelineDrop)
@@ -140,14 +141,14 @@ fn a_remote_that_nobody_knows_is_asked_for_once_and_the_frame_waits() {
     let f = frame(host(1), host(2));
     assert_eq!(lab.receive(0, [&f, &f]), []);
     assert_eq!(lab.receive(0, [&f]), []);
-    assert_eq!(lab.hops.waiting.next_wanted(), Some((ip("10.0.0.77"), None)));
+    assert_eq!(lab.hops.waiting.next_wanted(), Some(Wanted::Path(ip("10.0.0.77"), None)));
     assert_eq!(lab.hops.waiting.next_wanted(), None);
     lab.renew_tunnels(&[("10.0.0.77", None, path(Way::Host))]);
     assert_eq!(lab.retry().len(), 3);
     // Without a way it is asked for again, and what waits is lost.
     lab.renew_tunnels(&[]);
     assert_eq!(lab.receive(0, [&f]), []);
-    assert_eq!(lab.hops.waiting.next_wanted(), Some((ip("10.0.0.77"), None)));
+    assert_eq!(lab.hops.waiting.next_wanted(), Some(Wanted::Path(ip("10.0.0.77"), None)));
     lab.now_s += 3;
     lab.expire();
     let stats = lab.snapshot.ports[1].as_ref().unwrap().stats.clone();

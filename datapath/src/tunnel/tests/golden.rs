@@ -141,7 +141,7 @@ fn every_combination_of_switches_is_what_etherparse_writes() {
                 let src_port = u16::from_be_bytes([bytes[l4], bytes[l4 + 1]]);
                 let ports = Some((src_port, config.dst_port));
                 let mut outer = expected(&ends, (0, 64), ports, &[header, inner].concat());
-                if csum == Switch::Off {
+                if csum == Switch::Off && ends == v4() {
                     outer[l4 + 6..l4 + 8].fill(0);
                 }
                 assert_eq!(bytes, outer, "{kind:?} {csum:?}");
@@ -223,7 +223,9 @@ fn type_of_service_and_time_to_live_are_fixed_or_inherited() {
             let ports = Some((u16::from_be_bytes([bytes[l4], bytes[l4 + 1]]), 4789));
             let payload = [vec![8, 0, 0, 0, 0, 0, 7, 0], inner].concat();
             let mut outer = expected(&ends, (expected_tos, ttl), ports, &payload);
-            outer[l4 + 6..l4 + 8].fill(0);
+            if ends == v4() {
+                outer[l4 + 6..l4 + 8].fill(0);
+            }
             assert_eq!(bytes, outer);
         }
     }

@@ -7,6 +7,7 @@ mod gso;
 mod ledger;
 mod lookup;
 mod oracle;
+mod segments;
 
 use core::net::IpAddr;
 use std::sync::Arc;
@@ -63,7 +64,8 @@ impl Lab {
     /// Makes a tunnel port of a port; its carrier is another port, if that exists.
     pub fn tunnel(&mut self, n: u16, config: TunnelConfig, (carrier, path): (u16, Option<Path>)) {
         let (carrier, path) = (port(carrier), path.map(Arc::new));
-        let tunnel = Tunnel { config, carrier, path, state: Arc::default() };
+        let (state, segment) = (Arc::default(), Segment::None);
+        let tunnel = Tunnel { config, carrier, path, state, segment };
         self.port(n).kind = PortKind::Tunnel(Arc::new(tunnel));
         self.renew_tunnels(&[]);
     }

@@ -10,7 +10,7 @@ use crate::frame::{Frame, FrameMemory, FramePool};
 use crate::offload::checksum::complete;
 use crate::offload::tests::any_recipe;
 use crate::tunnel::encapsulate::{Ends, Outer, Unwritten};
-use crate::tunnel::open::{Opened, Source, open};
+use crate::tunnel::open::{Opened, Opener, Source, open};
 
 fn any_switch() -> impl Strategy<Value = Switch> {
     prop::sample::select(vec![Switch::On, Switch::Off])
@@ -83,7 +83,7 @@ fn received(config: &TunnelConfig, key: &TunnelKey, frame: &[u8]) -> TunnelKey {
         key.options.clear();
     }
     key.has_key = !is_gre || config.out_key != Key::None;
-    key.csum = config.csum == Switch::On;
+    key.csum = config.csum == Switch::On || (key.src.is_ipv6() && !is_gre);
     key.df = config.df == Switch::On && key.src.is_ipv4();
     key.tp_dst = config.dst_port;
     let inner = crate::tunnel::inner::Inner::read(frame).ip;
@@ -179,6 +179,7 @@ proptest! {
                 prop_assert!(found.id <= config.kind.max_key());
             }
             Opened::No => prop_assert_eq!(hostile.data(), &bytes[..]),
+            Opened::Again => prop_assert!(false, "nothing was opened before"),
             Opened::Lost(reason) => prop_assert!(matches!(
                 reason,
                 DropReason::TunnelBadHeader
@@ -187,6 +188,71 @@ proptest! {
                     | DropReason::Congestion
             )),
         }
+    }
+
+    /// A packet behind another one is opened as it would be by itself.
+    #[test]
+    fn what_is_known_again_is_what_is_read(
+        config in any_config(), key in any_key(), recipes in prop::array::uniform2(any_recipe(90)),
+        has_link: bool, cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 0..8_u8), 0..3),
+    ) {
+        let mut pool = FramePool::new(FrameMemory::new(8, 8).unwrap());
+        let state = TunnelState::default();
+        let link = has_link.then(|| Link { dst: MacAddr(host(0xa1)), ..link(0) });
+        let ends = Ends { src: key.src, dst: key.dst, link };
+        let outer = Outer::new((&config, &state), Some(&key), &ends).unwrap();
+        let mut packet = |recipe: &crate::offload::tests::Recipe| {
+            let inner = pool.from_bytes(&recipe.build()).unwrap();
+            write(&outer, inner, &mut pool)
+        };
+        let [mut first, mut second] = [packet(&recipes[0]), packet(&recipes[1])];
+        for (at, bit) in &flips {
+            let n = second.len().min(70);
+            second.data_mut()[at.index(n)] ^= 1 << bit;
+        }
+        if let Some(cut) = cut {
+            let len = cut.index(second.len() + 1);
+            prop_assert!(second.set_len(len));
+        }
+        let mut alone = pool.copy(&second).unwrap();
+        let tunnels = tunnels(&config);
+        let terminator = Terminator { mac: MacAddr(host(0xa1)), addresses: vec![key.dst] };
+        let source = if has_link { Source::Port(&terminator) } else { Source::Carrier };
+        let mut opener = Opener::new(source, &tunnels);
+        let opened = opener.open(&mut first);
+        prop_assume!(opened == Opened::By(port(5)));
+        let mut found = TunnelKey::new();
+        let expected = open(&mut alone, source, &tunnels, &mut found);
+        match opener.open(&mut second) {
+            Opened::Again => prop_assert_eq!(expected, Opened::By(port(5))),
+            other => prop_assert_eq!(other, expected),
+        }
+        if let Opened::By(_) = expected {
+            prop_assert_eq!(second.data(), alone.data());
+            prop_assert_eq!(second.offload(), alone.offload());
+            prop_assert_eq!(opener.key, found);
+        }
+    }
+
+    #[test]
+    fn packets_of_a_run_are_known_again(kind in any_kind(), has_link: bool) {
+        let mut pool = FramePool::new(FrameMemory::new(8, 8).unwrap());
+        let (config, state) = (config(kind), TunnelState::default());
+        let link = has_link.then(|| Link { dst: MacAddr(host(0xa1)), ..link(0) });
+        let ends = Ends { src: ip(REMOTE), dst: ip(LOCAL), link };
+        let outer = Outer::new((&config, &state), None, &ends).unwrap();
+        let (tunnels, terminator) = (tunnels(&config), terminator());
+        let source = if has_link { Source::Port(&terminator) } else { Source::Carrier };
+        let mut opener = Opener::new(source, &tunnels);
+        let mut opened = Vec::new();
+        for len in [60, 61, 1000] {
+            let inner = pool.from_bytes(&vec![2; len]).unwrap();
+            let mut frame = write(&outer, inner, &mut pool);
+            opened.push(opener.open(&mut frame));
+            prop_assert_eq!(frame.data(), &vec![2; len][..]);
+        }
+        prop_assert_eq!(opened, [Opened::By(port(5)), Opened::Again, Opened::Again]);
     }
 
     #[test]

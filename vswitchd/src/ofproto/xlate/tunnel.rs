@@ -92,6 +92,11 @@ impl Xlate<'_> {
         max_len: Option<u32>,
     ) {
         let Some(key) = self.tunnel_key(config) else {
+            if port.is_segment {
+                self.report.say(Kind::Detail, || "to all hosts of the segment".to_owned());
+                self.commit();
+                return self.list.push(Action::Output { port: port.no, max_len });
+            }
             self.report.say(Kind::Detail, || "tun_dst is not set, and remote_ip=flow".to_owned());
             return self.refuse("Tunneling decided against output");
         };

@@ -21,6 +21,7 @@
 mod loops;
 mod neighbours;
 mod resolve;
+mod segments;
 pub mod show;
 mod shun;
 
@@ -103,6 +104,10 @@ pub(super) struct TunnelState {
     resolved: BTreeMap<Ends, Resolved>,
     /// What flows asked for, in that order.
     wanted: VecDeque<Ends>,
+    /// The remote hosts of segments.
+    remotes: BTreeMap<segments::RemoteKey, segments::Remote>,
+    /// Multicast groups that carriers receive.
+    joined: BTreeSet<(PortNo, IpAddr, u32)>,
     addresses: Vec<HostAddress>,
     neighbours: Neighbours,
     /// What the kernel said may hold no more.
@@ -126,6 +131,8 @@ impl TunnelState {
             carriers: BTreeMap::new(),
             resolved: BTreeMap::new(),
             wanted: VecDeque::new(),
+            remotes: BTreeMap::new(),
+            joined: BTreeSet::new(),
             addresses: Vec::new(),
             neighbours: Neighbours::default(),
             is_stale: true,
@@ -253,9 +260,10 @@ impl Switch {
             }
         }
         let mut outlets = loops::Outlets::default();
-        for (bridge, name, config) in wanted {
-            self.settle_tunnel((&bridge, &name), config, &mut outlets);
+        for (bridge, name, config) in &wanted {
+            self.settle_tunnel((bridge, name), config.clone(), &mut outlets);
         }
+        self.settle_remotes(&wanted, &mut outlets);
     }
 
     fn settle_tunnel(
@@ -276,17 +284,21 @@ impl Switch {
             (Some(resolved), None) => (Some(resolved.path), resolved.egress, resolved.error),
             (None, _) => (None, None, None),
         };
+        let segment = self.segment(name);
         let Some(state) = self.ports.get_mut(name) else { return };
         let Device::Attached { link: LinkState::Tunnel(link), .. } = &mut state.device else {
             return; // of another type until a moment ago
         };
         let same = link.tunnel.as_ref().is_some_and(|old| {
-            old.config == config && old.path == path && old.carrier == link.carrier
+            old.config == config
+                && old.path == path
+                && old.carrier == link.carrier
+                && old.segment == segment
         });
         if !same {
             self.tunnels.is_other = true;
             let (carrier, state) = (link.carrier, Arc::clone(&link.kept));
-            link.tunnel = Some(Arc::new(Tunnel { config, carrier, path, state }));
+            link.tunnel = Some(Arc::new(Tunnel { config, carrier, path, state, segment }));
         }
         if link.error != error {
             match &error {
@@ -315,6 +327,7 @@ impl Switch {
             };
             super::snapshot::put(&mut snapshot.ports, carrier.no.index(), port);
         }
+        self.add_remotes(snapshot);
         snapshot.tunnels = Arc::clone(&self.tunnels.published);
     }
 
@@ -324,6 +337,9 @@ impl Switch {
             let tunnel = state.link()?.tunnel()?.tunnel.as_ref()?;
             Some((state.no, tunnel))
         });
+        let remotes = self.tunnels.remotes.values();
+        let remotes = remotes.filter_map(|remote| Some((remote.no, remote.tunnel.as_ref()?)));
+        let links = links.chain(remotes);
         let n_ports = links.clone().count();
         if !self.tunnels.is_other && n_ports == self.tunnels.n_published {
             return;
@@ -411,6 +427,8 @@ impl Switch {
             let wanted: Vec<Ends> = self.tunnels.wanted.iter().copied().collect();
             wanted.into_iter().filter(|ends| self.resolve_new(*ends)).count() > 0
         };
+        let is_new = |remote: &segments::Remote| remote.tunnel.is_none();
+        let is_other = is_other || self.tunnels.remotes.values().any(is_new);
         self.tunnels.is_asked = false;
         if is_other {
             self.tunnels.is_other = true;

@@ -24,6 +24,8 @@ const ETHERNET_MTU: u32 = 1500;
 pub(in crate::switch) struct Egress {
     /// The interface that the route names.
     pub iface: String,
+    /// Its number.
+    pub index: u32,
     /// Whether it is up.
     pub is_up: bool,
     /// The address that packets come from.
@@ -83,7 +85,10 @@ impl Switch {
     pub(super) fn resolve_all(&mut self) -> bool {
         let ports = self.config.bridges.values().flat_map(|bridge| bridge.ports.values());
         let fixed = ports.filter_map(|port| ends_of(&tunnel_of(&port.settings)?));
-        let mut all: Vec<Ends> = fixed.chain(self.tunnels.wanted.iter().copied()).collect();
+        let remotes = self.tunnels.remotes.values();
+        let remotes = remotes.filter_map(|remote| ends_of(&remote.tunnel.as_ref()?.config));
+        let wanted = self.tunnels.wanted.iter().copied();
+        let mut all: Vec<Ends> = fixed.chain(remotes).chain(wanted).collect();
         all.sort_unstable();
         all.dedup();
         let mut is_other = false;
@@ -152,6 +157,7 @@ impl Switch {
         let mtu = route.mtu.unwrap_or(link.mtu);
         let mut egress = Egress {
             iface: link.name.clone(),
+            index,
             is_up: link.admin_up && link.carrier,
             src,
             gateway: route.gateway,

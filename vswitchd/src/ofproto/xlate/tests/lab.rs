@@ -38,6 +38,7 @@ fn xport(number: u16) -> XPort {
         peer: None,
         tunnel: None,
         vlan: Arc::new(PortVlan::trunk_all()),
+        is_segment: false,
         up: true,
         config: PortConfig::default(),
     }
