@@ -10,4 +10,5 @@ mod life;
 mod ovs;
 mod refusals;
 mod rig;
+mod segments;
 mod sites;
