@@ -6,7 +6,7 @@
 //! the other one. The same frame enters both, and the outer packets are compared. What differs in every
 //! pair is taken out: MAC addresses, the UDP source port (another hash), and what covers it.
 
-use switch_tests::frame::mac;
+use switch_tests::frame::{EXPERIMENT, mac};
 use switch_tests::inject::inject;
 use switch_tests::lab::{DEV, Host};
 use switch_tests::ovs::Ovs;
@@ -49,8 +49,7 @@ impl Bench {
     }
 
     /// The outer packet of a frame, from its IP header on.
-    fn outer(&self, inner: &[u8], text: &str) -> Vec<u8> {
-        let sink = Sink::open(&self.far, "wan");
+    fn outer(&self, sink: &Sink, inner: &[u8], text: &str) -> Vec<u8> {
         let mut found = Vec::new();
         // The first may be lost while the next hop is asked for.
         wait_until("an outer packet", PATIENCE, || {
@@ -64,14 +63,15 @@ impl Bench {
 
 /// A packet of IPv4 with this type of service and time to live.
 fn ip_frame(tos: u8, ttl: u8, text: &str) -> Vec<u8> {
-    let text = text.as_bytes();
+    // What a sink knows texts by.
+    let text = [&EXPERIMENT.to_be_bytes()[..], text.as_bytes()].concat();
     let len = u16::try_from(20 + text.len()).unwrap().to_be_bytes();
     let mut header =
         [0x45, tos, len[0], len[1], 0, 0, 0, 0, ttl, 253, 0, 0, 10, 0, 0, 1, 10, 0, 0, 99];
     let sum: u32 = header.chunks(2).map(|w| u32::from(w[0]) << 8 | u32::from(w[1])).sum();
     let sum = u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
     header[10..12].copy_from_slice(&(!sum).to_be_bytes());
-    [&mac(0x99)[..], &mac(0x98), &[8, 0], &header, text].concat()
+    [&mac(0x99)[..], &mac(0x98), &[8, 0], &header, &text].concat()
 }
 
 /// An outer packet without what differs by right.
@@ -110,6 +110,7 @@ fn headers_are_those_of_open_vswitch() {
     ovs.add_bridge("int");
     ovs.vsctl(&["add-port", "int", &theirs.host.name]);
     theirs.address();
+    let sinks = [&ours, &theirs].map(|bench| (bench, Sink::open(&bench.far, "wan")));
     for (kind, keys) in CASES {
         for remote in ["192.0.2.2", "fd09::2"] {
             // Named in the frame: one of the case before may come late.
@@ -123,10 +124,9 @@ fn headers_are_those_of_open_vswitch() {
             let options: Vec<&str> = options.iter().map(String::as_str).collect();
             let add = ["add-port", "int", "t", "--", "set", "interface", "t", &port_type];
             ovs.vsctl(&[&add[..], &options].concat());
-            let [mine, other] = [&ours, &theirs].map(|bench| {
-                let (bytes, has_checksum) = comparable(bench.outer(&inner, &what), inner.len());
-                (bytes, has_checksum)
-            });
+            let [mine, other] = sinks
+                .each_ref()
+                .map(|(bench, sink)| comparable(bench.outer(sink, &inner, &what), inner.len()));
             assert_eq!(mine, other, "{what}");
             daemon.ofctl(&["del-port", "br0", "t"]);
             ovs.vsctl(&["del-port", "int", "t"]);
