@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test says by a panic what failed")]
 
+mod golden;
 mod inband;
 mod kernel;
 mod life;

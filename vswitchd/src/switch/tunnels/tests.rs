@@ -235,3 +235,47 @@ fn a_carrier_that_cannot_be_opened_refuses_the_port() {
     assert!(lab.switch.port("g").is_none());
     assert!(lab.switch.tunnels.carriers.len() == 1);
 }
+
+#[test]
+fn remote_hosts_of_a_segment_get_numbers_and_give_them_back() {
+    let mut lab = lab();
+    lab.route_by("eth0");
+    lab.run(
+        "add-port br0 s type=vxlan remote_ip=flow key=7 flood_remotes=198.51.100.3,198.51.100.4",
+    );
+    let main = lab.switch.port("s").unwrap().state.no;
+    let snapshot = lab.switch.engine().snapshot();
+    let floods_to = snapshot.port(main).unwrap().floods_to().unwrap().to_vec();
+    assert_eq!(floods_to.len(), 2);
+    let listed = &snapshot.bridges.iter().flatten().next().unwrap().ports;
+    for no in floods_to {
+        let port = snapshot.port(no).unwrap();
+        assert!(port.up && port.shown() == main && !listed.contains(&no));
+        assert_eq!(lab.switch.port_of_no(no).unwrap().name, "s");
+    }
+    // A packet comes from another host; one with another key is of no segment.
+    let host = IpAddr::from([198, 51, 100, 9]);
+    lab.switch.remote_wanted((main, host, 8));
+    assert_eq!(lab.switch.remotes().count(), 2);
+    lab.switch.remote_wanted((main, host, 7));
+    lab.tend();
+    let (no, ..) = lab.switch.remotes().find(|(.., ip)| *ip == host).unwrap();
+    assert!(lab.switch.engine().snapshot().port(no).unwrap().up);
+    // It stays while an address is known behind it.
+    let fdb = lab.switch.bridge("br0").unwrap().fdb.clone();
+    let now_s = lab.switch.engine().clock().now_s();
+    fdb.learn(packet::Vid::NONE, MAC, no, now_s);
+    lab.clock.advance(Duration::from_secs(20));
+    lab.switch.tick();
+    assert_eq!(lab.switch.remotes().count(), 3);
+    fdb.flush_learned();
+    lab.switch.tick();
+    assert_eq!(lab.switch.remotes().count(), 2);
+    assert!(lab.switch.engine().snapshot().port(no).is_none());
+    // With another key they begin anew, and a host that no list names is gone.
+    lab.switch.remote_wanted((main, host, 7));
+    lab.run("set port s key=8");
+    assert_eq!(lab.switch.remotes().count(), 2);
+    lab.run("del-port s");
+    assert_eq!(lab.switch.remotes().count(), 0);
+}
