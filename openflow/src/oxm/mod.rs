@@ -17,6 +17,7 @@
 //! # References
 //! OpenFlow 1.3.5 §7.2.3; `nicira-ext.h` and `meta-flow.h` of Open vSwitch.
 
+mod codes;
 mod matching;
 mod v10;
 
@@ -72,7 +73,7 @@ impl EntryHeader {
 
     /// The field, if it is known and its value has the right width.
     pub(crate) fn field(&self) -> Option<FieldId> {
-        let field = FieldId::by_code(self.class, self.number)?;
+        let field = codes::field(self.class, self.number)?;
         let info = field.info();
         let even = !self.masked || self.payload_len.is_multiple_of(2);
         let fits = usize::from(info.n_bytes) == self.width() && even;

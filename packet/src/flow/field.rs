@@ -10,9 +10,6 @@
 //! # References
 //! ovs-fields(7) for names, widths, masks, prerequisites; OpenFlow 1.5.1 §7.2.3 for OXM.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
-
 use super::place::{Place, ones};
 use super::table;
 
@@ -103,13 +100,6 @@ impl OxmClass {
         OxmClass { class: Self::EXPERIMENTER, experimenter: Some(id) }
     }
 }
-
-/// Fields by their numbers on the wire: each flow of a table that is sent asks for some.
-static BY_CODE: LazyLock<HashMap<(OxmClass, u8), FieldId>> = LazyLock::new(|| {
-    let codes = |info: &'static FieldInfo| info.codes.iter().map(|code| (code, info.id));
-    let all = table::FIELDS.iter().flat_map(codes);
-    all.map(|(code, id)| ((code.class, code.number), id)).collect()
-});
 
 /// One number of a field on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -211,12 +201,6 @@ impl FieldId {
                 || info.codes.iter().any(|code| code.name == name)
         };
         table::FIELDS.iter().find(named).map(|info| info.id)
-    }
-
-    /// The field of a number on the wire.
-    #[must_use]
-    pub fn by_code(class: OxmClass, number: u8) -> Option<FieldId> {
-        BY_CODE.get(&(class, number)).copied()
     }
 
     /// `reg0` to `reg15`.

@@ -75,12 +75,10 @@ fn names_and_numbers_are_unique() {
         }
         for code in info.codes {
             assert_eq!(FieldId::by_name(code.name), Some(field), "{}", code.name);
-            assert_eq!(FieldId::by_code(code.class, code.number), Some(field), "{}", code.name);
             assert!(code.number < 128);
         }
     }
     assert_eq!(FieldId::by_name("eth_srcs"), None);
-    assert_eq!(FieldId::by_code(OxmClass::BASIC, 127), None);
 }
 
 #[test]
