@@ -69,11 +69,13 @@ host() {
 reaches() {
   local said end=$((SECONDS + 10))
   until quietly "$1" ping -nq -c 1 -W 0.2 "$2" >/dev/null 2>&1 || ((SECONDS >= end)); do :; done
-  said=$(quietly "$1" ping -n -c 20 -i 0.01 -W 2 "$2" 2>&1) || true
-  case $said in
-    *", 0% packet loss"*) good "$1 reaches $2 ($(grep -om 1 'ttl=[0-9]*' <<<"$said"))" ;;
-    *) bad "$1 does not reach $2:"; printf '%s\n' "$said" | sed 's/^/    /' ;;
-  esac
+  said=$(quietly "$1" ping -n -c 20 -i 0.01 -w 20 "$2" 2>&1) || true
+  if awk -v n=20 -f "$here/answered.awk" <<<"$said"; then
+    good "$1 reaches $2 ($(grep -om 1 'ttl=[0-9]*' <<<"$said"))"
+  else
+    bad "$1 does not reach $2:"
+    printf '%s\n' "$said" | sed 's/^/    /'
+  fi
 }
 
 # apart FROM ADDRESS: no ping may be answered.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::lab::Host;
-use crate::netns::join;
+use crate::netns::{Netns, join};
 use crate::wait::wait_until;
 
 /// A stalled transfer is a failure, not a hang.
@@ -32,19 +32,24 @@ pub fn can_ping(from: &Host, to: &Host) -> bool {
 
 /// Sends `n` pings of `size` bytes of payload and asserts that every one is answered once.
 ///
+/// # Panics
+/// If one is lost or doubled.
+pub fn ping(from: &Host, to: &Host, n: u32, size: usize) {
+    ping_as(&from.ns, n, &["-s", &size.to_string(), &to.ip.to_string()]);
+}
+
+/// The same, with words of ping's own.
+///
 /// Without a deadline, ping waits for the last answers for no longer than two of the longest round trips
 /// before, which is too short on a busy machine. With one, it goes on until `n` are answered, and may
 /// have sent more by then: none of those up to the last answer may be missing.
 ///
 /// # Panics
 /// If one is lost or doubled.
-pub fn ping(from: &Host, to: &Host, n: u32, size: usize) {
-    let address = to.ip.to_string();
-    let (count, payload) = (n.to_string(), size.to_string());
-    let deadline = STALL.as_secs().to_string();
-    let words =
-        ["ping", "-n", "-i", "0.01", "-w", &deadline, "-c", &count, "-s", &payload, &address];
-    let said = from.ns.must(&words);
+pub fn ping_as(from: &Netns, n: u32, words: &[&str]) {
+    let (count, deadline) = (n.to_string(), STALL.as_secs().to_string());
+    let common = ["ping", "-n", "-i", "0.01", "-w", &deadline, "-c", &count];
+    let said = from.must(&[&common[..], words].concat());
     let number = |line: &str| {
         let answer = line.split_once(" bytes from ")?.1;
         answer.split_once("icmp_seq=")?.1.split(' ').next()?.parse().ok()

@@ -5,7 +5,7 @@
 use switch_tests::daemon::{DEADLINE, Daemon};
 use switch_tests::lab::BRIDGE;
 use switch_tests::ledger::assert_conserved;
-use switch_tests::traffic::{ping, tcp, udp, wait_reachable};
+use switch_tests::traffic::{ping, ping_as, tcp, udp, wait_reachable};
 use switch_tests::{Lab, Netns, PortKind, wait_until};
 
 const MIB: u64 = 1024 * 1024;
@@ -55,9 +55,7 @@ fn jumbo_frames_cross() {
         lab.add_port(host, &[]);
     }
     wait_reachable(&a, &b);
-    let address = b.ip.to_string();
-    let whole = ["ping", "-n", "-q", "-M", "do", "-c", "50", "-i", "0.01", "-s", "8972", &address];
-    assert!(a.ns.must(&whole).contains(" 0% packet loss"));
+    ping_as(&a.ns, 50, &["-M", "do", "-s", "8972", &b.ip.to_string()]);
     tcp(&a, &b, 32 * MIB);
     assert_conserved(&lab.daemon);
 }

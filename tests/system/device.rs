@@ -2,7 +2,7 @@
 
 use switch_tests::daemon::DEADLINE;
 use switch_tests::ledger::assert_conserved;
-use switch_tests::traffic::{ping, tcp, wait_reachable};
+use switch_tests::traffic::{ping, ping_as, tcp, wait_reachable};
 use switch_tests::{Lab, PortKind, wait_until};
 
 #[test]
@@ -86,6 +86,5 @@ fn the_bridges_own_port_is_a_host() {
     wait_until("the bridge's port to answer", DEADLINE, || {
         a.ns.run(&["ping", "-n", "-q", "-c", "1", "-W", "1", "10.0.0.200"]).code == 0
     });
-    let large = ["ping", "-n", "-q", "-c", "20", "-i", "0.01", "-s", "8000", &a.ip.to_string()];
-    assert!(lab.ns.must(&large).contains(" 0% packet loss"));
+    ping_as(&lab.ns, 20, &["-s", "8000", &a.ip.to_string()]);
 }
