@@ -54,9 +54,10 @@ fn a_thousand_front_ends_leave_nothing_behind() {
     assert_eq!(before[1], 0, "mappings of a guest that is gone");
     (0..1000).for_each(|_| turn(8));
     site.wait_gone("vm1");
-    // The descriptor of whoever asked may be among them for a moment.
-    wait_until("descriptors, mappings and threads to be as before", PATIENCE, || {
-        owned(site.lab.daemon.pid()) == before
+    // The descriptor of whoever asked may be among them for a moment: before, and now.
+    wait_until("no more descriptors, mappings and threads than before", PATIENCE, || {
+        let now = owned(site.lab.daemon.pid());
+        now.iter().zip(&before).all(|(now, before)| now <= before)
     });
     assert_eq!(site.status("vm1", "n_connections"), "1001");
     turn(4);
