@@ -117,14 +117,14 @@ impl Value {
     }
 }
 
-/// A keyed hash: one multiplication, folded.
+/// A keyed hash: two multiplications, each folded.
 ///
 /// Addresses come from outside, so the key is secret and drawn anew for each table: who does not know
 /// it cannot choose addresses that collide.
 #[derive(Clone, Copy)]
 pub struct Hasher {
     mask: u64,
-    factor: u64,
+    factors: [u64; 2],
 }
 
 impl Hasher {
@@ -132,22 +132,69 @@ impl Hasher {
     #[must_use]
     pub fn new() -> Hasher {
         let random = RandomState::new();
-        Hasher { mask: random.hash_one(0), factor: random.hash_one(1) | 1 }
+        Hasher {
+            mask: random.hash_one(0),
+            factors: [random.hash_one(1) | 1, random.hash_one(2) | 1],
+        }
     }
 
     /// A hash that is the same in every execution, as loom wants it: the key without its lowest bit.
     #[cfg(loom)]
     #[must_use]
     pub const fn fixed() -> Hasher {
-        Hasher { mask: 1, factor: 1 }
+        Hasher { mask: 1, factors: [1, 1] }
     }
 
     /// The hash of a key.
+    ///
+    /// One multiplication is not enough: addresses that count up, as those of virtual machines do, then
+    /// give numbers that count up by an odd step, whose low bits meet again and again under one key in
+    /// ten. Under some, three entries of four lay displaced.
     #[must_use]
     #[inline]
-    #[allow(clippy::cast_possible_truncation)] // Both halves are used.
     pub const fn hash(self, key: Key) -> u64 {
-        let product = (key.0 ^ self.mask) as u128 * self.factor as u128;
-        product as u64 ^ (product >> 64) as u64
+        let [first, second] = self.factors;
+        fold(fold(key.0 ^ self.mask, first), second)
+    }
+}
+
+/// The product of two numbers, its halves on top of each other.
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // Both halves are used.
+const fn fold(a: u64, b: u64) -> u64 {
+    let product = a as u128 * b as u128;
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const N: u16 = 2048;
+
+    /// Entries that find no room in the home that the hash names, with one home for each.
+    fn displaced(hasher: Hasher, key: impl Fn(u16) -> Key) -> usize {
+        let mut homes = vec![0_usize; N.into()];
+        let mask = u64::from(N - 1);
+        (0..N).for_each(|i| homes[usize::try_from(hasher.hash(key(i)) & mask).unwrap()] += 1);
+        homes.iter().map(|n| n.saturating_sub(super::super::bucket::WAYS)).sum()
+    }
+
+    #[test]
+    fn addresses_that_count_up_spread_like_any_under_every_key() {
+        let mac = |low: u64| MacAddr::from_u64(0x0200_0000_0000 + low);
+        let vid = |n: u16| Vid::new(n).unwrap();
+        let key = |low: u64| Key::new(vid(1), mac(low));
+        for _ in 0..300 {
+            let hasher = Hasher::new();
+            let shapes = [
+                displaced(hasher, |i| key(i.into())),
+                displaced(hasher, |i| key(u64::from(i) << 16)),
+                displaced(hasher, |i| key(u64::from(i % 2) << 32 | u64::from(i / 2))),
+                displaced(hasher, |i| Key::new(vid(1 + i), mac(1))),
+            ];
+            // Chance alone displaces 2.5 % of them, and hardly ever 4 %.
+            assert!(shapes.iter().all(|n| *n < usize::from(N) / 16), "{shapes:?}");
+        }
     }
 }
