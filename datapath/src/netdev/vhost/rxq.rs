@@ -76,9 +76,11 @@ impl Rxq for VhostRxq {
             return RecvStatus::Drained;
         };
         ring.suppress_kicks();
-        let n_available = usize::from(ring.n_available());
+        let n_available = ring.n_available();
         // Buffers are bounded, not only frames: each lost frame costs one too.
-        let n = n_available.min(MAX_BURST).min(batch.remaining_capacity());
+        let most = MAX_BURST.min(batch.remaining_capacity());
+        let n = n_available.min(u16::try_from(most).unwrap_or(0));
+        ring.expect(n);
         let (mut n_taken, mut n_bytes) = (0, 0);
         for _ in 0..n {
             let Some(taken) = ring.take() else { break };

@@ -80,7 +80,8 @@ fn write_frame(ring: &mut Ring, frame: &Frame) -> Result<(), Refusal> {
 /// Frames and bytes that passed.
 fn write_batch(ring: &mut Ring, batch: &Batch, counters: &PortCounters) {
     let (mut n, mut n_bytes) = (0, 0);
-    ring.n_available(); // a look for the whole batch
+    let n_available = ring.n_available(); // a look for the whole batch
+    ring.expect(n_available.min(u16::try_from(batch.len()).unwrap_or(0)));
     for (at, frame) in batch.iter().enumerate() {
         if !ring.is_usable() {
             counters.drop_tx(DropReason::TxPortDown, (batch.len() - at) as u64);
