@@ -67,6 +67,9 @@ pub struct PortCounters {
     pub opened: Counter,
     /// Frames whose checksum was finished in software for this output port.
     pub tx_checksums: Counter,
+    /// Frames that were handed to the device as the rest of a larger segment. Each counts as
+    /// transmitted all the same.
+    pub tx_joined: Counter,
     /// Received frames whose unfinished checksum was found in their bytes.
     pub rx_checksums: Counter,
     /// Frames that the kernel lost before the driver could take them.

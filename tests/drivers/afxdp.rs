@@ -379,7 +379,25 @@ fn streams_cross_without_ethtool() {
     });
     assert!(p1.counters.rx_checksums.get() > 1000);
     assert_eq!(p1.counters.tx_checksums.get() + p2.counters.tx_checksums.get(), 0);
+    // The sender's kernel has cut the stream; the receiver's gets it in larger pieces again.
+    assert!(p1.counters.tx_joined.get() > 0 && p2.counters.tx_joined.get() > 0);
     finish(vec![p1, p2], &memory);
+}
+
+/// Whole segments of another driver leave by a veth as they are, and by anything else cut.
+#[test]
+fn only_a_veth_takes_large_segments() {
+    let (switch, _hosts) = hosts();
+    let memory = Memory::new();
+    let caps = |name: &str| {
+        let port = switch.enter(|| Side::new(open(name, &memory), &memory));
+        let caps = port.txq.caps();
+        finish(vec![port], &memory);
+        (caps.tcp_segmentation, caps.udp_segmentation)
+    };
+    assert_eq!(caps("p1"), (true, true));
+    switch.ips(&["link add m1 link p2 type macvlan mode private", "link set m1 up"]);
+    assert_eq!(caps("m1"), (false, false));
 }
 
 #[test]

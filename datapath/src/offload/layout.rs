@@ -47,6 +47,19 @@ impl Layout {
         Some(Layout { ethertype, l3, l4, headers_len, inner })
     }
 
+    /// The headers of a whole segment of TCP, large or not, outside of tunnels.
+    pub fn of_tcp(frame: &[u8]) -> Option<(Layout, GsoKind)> {
+        let layers = Layers::parse(frame)?;
+        let kind = match layers.ethertype {
+            EtherType::IPV4 => GsoKind::TcpV4,
+            EtherType::IPV6 => GsoKind::TcpV6,
+            _ => return None,
+        };
+        let start = u16::try_from(layers.ip?.l4).ok()?;
+        let layout = Layout::plain(frame, layers, kind, (start, tcp::CHECKSUM_OFFSET))?;
+        Some((layout, kind))
+    }
+
     fn plain(
         frame: &[u8],
         layers: Layers,

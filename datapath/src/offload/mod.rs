@@ -5,7 +5,8 @@
 //! 64 KiB that stand for many frames. They cross the switch as they are. The receiving driver reads
 //! the request with [`vnet::parse`], which checks it against the frame's bytes, once; the sending
 //! side calls [`fits`], and where the output cannot take the frame as it is, [`fit`] cuts it
-//! ([`segment`]), finishes its checksum ([`checksum`]), or drops it with a reason.
+//! ([`segment`]), finishes its checksum ([`checksum`]), or drops it with a reason. Where cutting is the
+//! output's business, frames of a stream that came one by one are joined ([`join`]).
 //!
 //! # Invariants
 //! - A frame that [`vnet::parse`] accepts can be finished: its checksum field lies behind the
@@ -17,6 +18,7 @@
 
 pub mod checksum;
 mod finish;
+pub mod join;
 mod layout;
 pub mod recover;
 pub mod segment;

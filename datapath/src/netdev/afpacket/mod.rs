@@ -30,7 +30,7 @@ use libc::c_int;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
 use self::rxq::PacketRxq;
-use self::txq::PacketTxq;
+pub(super) use self::txq::{Joining, PacketTxq};
 use super::{Netdev, NetdevError, Rxq, TxCaps, Txq, check_ifname};
 
 /// Most receive queues.
@@ -46,7 +46,6 @@ const UDP_SEGMENTATION_SINCE: (u32, u32) = (6, 2);
 pub struct Packet {
     name: String,
     ifindex: c_int,
-    caps: TxCaps,
     n_rxq: usize,
     rxqs: Vec<Box<dyn Rxq>>,
 }
@@ -76,9 +75,7 @@ impl Packet {
         let sockets = open_rx_sockets(name, ifindex, n_rxq)?;
         let rxq = |socket| -> Box<dyn Rxq> { Box::new(PacketRxq::new(socket)) };
         let rxqs = sockets.into_iter().map(rxq).collect();
-        let udp_segmentation = kernel_version() >= Some(UDP_SEGMENTATION_SINCE);
-        let caps = TxCaps { checksum: true, tcp_segmentation: true, udp_segmentation };
-        Ok(Packet { name: name.to_owned(), ifindex, caps, n_rxq, rxqs })
+        Ok(Packet { name: name.to_owned(), ifindex, n_rxq, rxqs })
     }
 }
 
@@ -152,6 +149,30 @@ fn join_fanout(fd: std::os::fd::BorrowedFd<'_>, first: Option<&OwnedFd>) -> io::
     sys::set_packet_option(fd, libc::PACKET_FANOUT, word.cast_signed())
 }
 
+/// A transmit queue to an interface.
+pub(super) fn open_txq(
+    name: &str,
+    ifindex: c_int,
+    joining: Joining,
+) -> Result<PacketTxq, NetdevError> {
+    let socket = open_socket(name)?;
+    let fd = socket.as_fd();
+    let set = |option, value| sys::set_packet_option(fd, option, value);
+    set(libc::PACKET_VNET_HDR, 1).map_err(os(name, "PACKET_VNET_HDR"))?;
+    set(libc::PACKET_QDISC_BYPASS, 1).map_err(os(name, "PACKET_QDISC_BYPASS"))?;
+    sys::set_socket_option(fd, libc::SO_SNDBUFFORCE, SOCKET_BUFFER_LEN)
+        .map_err(os(name, "SO_SNDBUFFORCE"))?;
+    sys::bind(fd, ifindex, 0).map_err(os(name, "bind to the interface"))?;
+    let udp_segmentation = takes_large_datagrams();
+    let caps = TxCaps { checksum: true, tcp_segmentation: true, udp_segmentation };
+    Ok(PacketTxq::new(socket, caps, joining))
+}
+
+/// Whether the kernel takes large UDP datagrams.
+fn takes_large_datagrams() -> bool {
+    kernel_version() >= Some(UDP_SEGMENTATION_SINCE)
+}
+
 /// Major and minor version of the running kernel.
 fn kernel_version() -> Option<(u32, u32)> {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
@@ -173,23 +194,14 @@ impl Netdev for Packet {
     }
 
     fn open_txq(&self) -> Result<Box<dyn Txq>, NetdevError> {
-        let name = &self.name;
-        let socket = open_socket(name)?;
-        let fd = socket.as_fd();
-        let set = |option, value| sys::set_packet_option(fd, option, value);
-        set(libc::PACKET_VNET_HDR, 1).map_err(os(name, "PACKET_VNET_HDR"))?;
-        set(libc::PACKET_QDISC_BYPASS, 1).map_err(os(name, "PACKET_QDISC_BYPASS"))?;
-        sys::set_socket_option(fd, libc::SO_SNDBUFFORCE, SOCKET_BUFFER_LEN)
-            .map_err(os(name, "SO_SNDBUFFORCE"))?;
-        sys::bind(fd, self.ifindex, 0).map_err(os(name, "bind to the interface"))?;
-        Ok(Box::new(PacketTxq::new(socket, self.caps)))
+        Ok(Box::new(open_txq(&self.name, self.ifindex, Joining::Nothing)?))
     }
 
     fn status(&self) -> Vec<(&'static str, String)> {
         vec![
             ("ifindex", self.ifindex.to_string()),
             ("n_rxq", self.n_rxq.to_string()),
-            ("udp_segmentation", self.caps.udp_segmentation.to_string()),
+            ("udp_segmentation", takes_large_datagrams().to_string()),
         ]
     }
 }

@@ -117,28 +117,55 @@ pub(super) fn recv_many(fd: BorrowedFd<'_>, slots: &mut [Slot]) -> io::Result<us
     Ok(n)
 }
 
-/// Sends frames, each behind its header, until one is refused; the number sent. An error is that of the
-/// first frame. Frames above [`MAX_BURST`] are not sent.
+/// What one message to the kernel is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message {
+    /// The virtio-net header in front.
+    pub(super) header: [u8; vnet::HEADER_LEN],
+    /// How many frames.
+    pub(super) n_frames: usize,
+    /// Bytes that all but the first of them leave away.
+    pub(super) headers_len: usize,
+}
+
+/// Sends messages made of the frames in turn until one is refused; the number sent. An error is that of
+/// the first message. What is above [`MAX_BURST`] messages or frames is not sent.
 pub(super) fn send_many(
     fd: BorrowedFd<'_>,
-    headers: &[[u8; vnet::HEADER_LEN]],
-    frames: &[Frame],
+    messages: &[Message],
+    mut frames: &[Frame],
 ) -> io::Result<usize> {
     // The kernel's structure serves both directions, hence `*mut`; it only reads when sending.
     let part = |bytes: &[u8]| iovec {
         iov_base: bytes.as_ptr().cast_mut().cast::<c_void>(),
         iov_len: bytes.len(),
     };
-    let mut parts = ArrayVec::<[iovec; 2], MAX_BURST>::new();
-    for (header, frame) in headers.iter().zip(frames).take(MAX_BURST) {
-        parts.push([part(header), part(frame.data())]);
+    let mut parts = ArrayVec::<iovec, { 2 * MAX_BURST }>::new();
+    let mut lens = ArrayVec::<usize, MAX_BURST>::new();
+    for message in messages.iter().take(MAX_BURST) {
+        let Some((own, others)) = frames.split_at_checked(message.n_frames) else { break };
+        let bytes = own.iter().enumerate().map(|(i, frame)| match i {
+            0 => frame.data(),
+            _ => frame.data().get(message.headers_len..).unwrap_or_default(),
+        });
+        if parts.remaining_capacity() <= own.len() {
+            break;
+        }
+        parts.push(part(&message.header));
+        parts.extend(bytes.map(part));
+        lens.push(1 + own.len());
+        frames = others;
     }
-    let mut messages = ArrayVec::<mmsghdr, MAX_BURST>::new();
-    messages.extend(parts.iter_mut().map(|parts| message(parts)));
-    let n = socklen_t::try_from(messages.len()).unwrap_or(0);
+    let (mut out, mut rest) = (ArrayVec::<mmsghdr, MAX_BURST>::new(), &mut parts[..]);
+    for len in lens {
+        let (own, others) = rest.split_at_mut(len);
+        out.push(self::message(own));
+        rest = others;
+    }
+    let n = socklen_t::try_from(out.len()).unwrap_or(0);
     let flags = libc::MSG_DONTWAIT;
     // SAFETY: I2 and I3.
-    let n = unsafe { libc::sendmmsg(fd.as_raw_fd(), messages.as_mut_ptr(), n, flags) };
+    let n = unsafe { libc::sendmmsg(fd.as_raw_fd(), out.as_mut_ptr(), n, flags) };
     usize::try_from(n).map_err(|_| io::Error::last_os_error())
 }
 

@@ -16,7 +16,8 @@ use super::socket::{Socket, Spec};
 use super::sys;
 use super::txq::AfXdpTxq;
 use crate::frame::{FrameMemory, FramePool, SizeClass};
-use crate::netdev::{Netdev, NetdevError, Rxq, Txq, afpacket, check_ifname};
+use crate::netdev::afpacket::{self, Joining};
+use crate::netdev::{Netdev, NetdevError, Rxq, Txq, check_ifname};
 
 /// Most frames that a queue has lent for receiving: nearly its ring, which is what may come while the
 /// poll thread does not run. TCP answers each loss with a slower sender.
@@ -321,7 +322,11 @@ impl Netdev for AfXdp {
             let (device, action) = (self.name.clone(), "open a transmit queue");
             return Err(NetdevError::Os { device, action, source });
         }
-        Ok(Box::new(AfXdpTxq::new(socket.clone())))
+        let stack = (self.link.kind == "veth").then(|| {
+            let ifindex = i32::try_from(self.link.ifindex).unwrap_or(i32::MAX);
+            afpacket::open_txq(&self.name, ifindex, Joining::Streams)
+        });
+        Ok(Box::new(AfXdpTxq::new(socket.clone(), stack.transpose()?)))
     }
 
     fn status(&self) -> Vec<(&'static str, String)> {

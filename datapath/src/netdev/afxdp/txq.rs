@@ -7,7 +7,9 @@ use crate::batch::Batch;
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::FramePool;
+use crate::netdev::afpacket::PacketTxq;
 use crate::netdev::{TxCaps, Txq};
+use crate::offload::join;
 
 /// One thread's way to a queue.
 ///
@@ -15,14 +17,27 @@ use crate::netdev::{TxCaps, Txq};
 /// Descriptors are written and shown to the kernel, which is then told until it has taken them all. A
 /// frame that is in the ring counts as sent. While the interface is down the kernel takes none; what is
 /// in the ring then, at most a batch or so, is sent when it is up again, and what comes is dropped.
+///
+/// A ring carries nothing larger than a frame of the wire. Where the other end is a stack of this
+/// machine that is a loss: it would take a whole segment on one way up. So a batch that has one, or
+/// pieces of a stream to make one of, goes by a packet socket instead, all of it: order is kept, since
+/// the kernel has taken what was in the ring before. A batch that has not goes by the ring.
 pub(super) struct AfXdpTxq {
     socket: Arc<Socket>,
+    /// The way of large segments.
+    stack: Option<PacketTxq>,
 }
 
 impl AfXdpTxq {
-    pub(super) fn new(socket: Arc<Socket>) -> AfXdpTxq {
-        AfXdpTxq { socket }
+    /// `stack` sends by the same interface.
+    pub(super) fn new(socket: Arc<Socket>, stack: Option<PacketTxq>) -> AfXdpTxq {
+        AfXdpTxq { socket, stack }
     }
+}
+
+/// Whether a batch is better sent by a packet socket.
+fn has_large(batch: &Batch) -> bool {
+    batch.iter().any(|frame| frame.offload().gso.is_some()) || batch.windows(2).any(join::begins)
 }
 
 impl Txq for AfXdpTxq {
@@ -30,6 +45,11 @@ impl Txq for AfXdpTxq {
         if !self.socket.is_up(pool) {
             counters.drop_tx(DropReason::TxPortDown, batch.len() as u64);
             return pool.put_all(batch.drain(..));
+        }
+        if let Some(stack) = &mut self.stack
+            && has_large(batch)
+        {
+            return stack.send(pool, batch, counters);
         }
         {
             let mut sender = self.socket.sender();
@@ -40,6 +60,9 @@ impl Txq for AfXdpTxq {
     }
 
     fn caps(&self) -> TxCaps {
-        TxCaps { checksum: self.socket.abilities().requests, ..TxCaps::default() }
+        match &self.stack {
+            Some(stack) => stack.caps(),
+            None => TxCaps { checksum: self.socket.abilities().requests, ..TxCaps::default() },
+        }
     }
 }

@@ -51,6 +51,7 @@ impl Counts {
             ("opened", sum(|c| &c.opened)),
             ("rx_checksums", sum(|c| &c.rx_checksums)),
             ("tx_checksums", sum(|c| &c.tx_checksums)),
+            ("tx_joined", sum(|c| &c.tx_joined)),
             ("tx_batches", sum(|c| &c.tx_batches)),
         ];
         let both = |reason: &DropReason| {
