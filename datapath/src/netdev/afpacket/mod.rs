@@ -6,6 +6,9 @@
 //! carries unfinished checksums and whole TCP and UDP segments across; the kernel takes VLAN tags out
 //! of received frames and tells them beside the frame, whence they are put back.
 //!
+//! Packet sockets only listen: the host's own stack gets what they get. Where it shall not
+//! ([`HostCopy::Off`]), a [`barrier`] behind the sockets ends every frame.
+//!
 //! Receive and transmit sockets are not one: the kernel charges frames under way to the socket that
 //! sent them, and an error of one direction would be told to the other.
 //!
@@ -19,6 +22,7 @@
 //! # References
 //! packet(7).
 
+mod barrier;
 mod rxq;
 mod sys;
 mod txq;
@@ -31,7 +35,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with
 
 use self::rxq::PacketRxq;
 use self::txq::PacketTxq;
-use super::{Netdev, NetdevError, Rxq, TxCaps, Txq, check_ifname};
+use super::{HostCopy, Netdev, NetdevError, Rxq, TxCaps, Txq, bpf, check_ifname};
 
 /// Most receive queues.
 pub const MAX_PACKET_RXQS: usize = 64;
@@ -49,6 +53,8 @@ pub struct Packet {
     caps: TxCaps,
     n_rxq: usize,
     rxqs: Vec<Box<dyn Rxq>>,
+    /// Keeps frames from the host's stack.
+    barrier: Option<bpf::Link>,
 }
 
 impl Packet {
@@ -78,7 +84,7 @@ impl Packet {
         let rxqs = sockets.into_iter().map(rxq).collect();
         let udp_segmentation = kernel_version() >= Some(UDP_SEGMENTATION_SINCE);
         let caps = TxCaps { checksum: true, tcp_segmentation: true, udp_segmentation };
-        Ok(Packet { name: name.to_owned(), ifindex, caps, n_rxq, rxqs })
+        Ok(Packet { name: name.to_owned(), ifindex, caps, n_rxq, rxqs, barrier: None })
     }
 }
 
@@ -185,8 +191,23 @@ impl Netdev for Packet {
         Ok(Box::new(PacketTxq::new(socket, self.caps)))
     }
 
+    fn set_host_copy(&mut self, copy: HostCopy) -> Result<(), NetdevError> {
+        match (copy, &self.barrier) {
+            (HostCopy::On, _) => self.barrier = None,
+            (HostCopy::Off, Some(_)) => {}
+            (HostCopy::Off, None) => {
+                let ifindex = self.ifindex.cast_unsigned();
+                let put = barrier::put(ifindex)
+                    .map_err(os(&self.name, "keep frames from the host's stack"))?;
+                self.barrier = Some(put);
+            }
+        }
+        Ok(())
+    }
+
     fn status(&self) -> Vec<(&'static str, String)> {
         vec![
+            ("host_copy", self.barrier.is_none().to_string()),
             ("ifindex", self.ifindex.to_string()),
             ("n_rxq", self.n_rxq.to_string()),
             ("udp_segmentation", self.caps.udp_segmentation.to_string()),
