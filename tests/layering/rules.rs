@@ -85,6 +85,7 @@ pub const UNSAFE_FILES: &[&str] = &[
     "datapath/src/netdev/afxdp/sys.rs",
     "datapath/src/netdev/bpf/sys.rs",
     "datapath/src/netdev/carrier/sys.rs",
+    "datapath/src/netdev/mmsg.rs",
     "datapath/src/netdev/tap/sys.rs",
     "datapath/src/netdev/vhost/memory.rs",
     "datapath/src/netdev/vhost/sys.rs",

@@ -21,6 +21,7 @@ mod bpf;
 pub mod carrier;
 pub mod dummy;
 mod ifname;
+mod mmsg;
 pub mod null;
 pub mod pcap;
 mod spares;
