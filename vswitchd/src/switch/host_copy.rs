@@ -17,7 +17,7 @@
 //! # Invariants
 //! Nothing is kept from the host before its interfaces and addresses are known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datapath::PortNo;
 use datapath::netdev::HostCopy;
@@ -47,6 +47,19 @@ impl GivenCopy {
     #[must_use]
     pub fn reason(&self) -> &str {
         self.error.as_deref().unwrap_or(self.why)
+    }
+
+    /// Logs what is other than before; at first the host hears everything.
+    fn tell(&self, name: &str, before: Option<&GivenCopy>) {
+        let was_given = before.is_none_or(GivenCopy::is_given);
+        match (&self.error, self.is_given()) {
+            (Some(error), _) => warn!("port {name}: the host hears what it receives: {error}"),
+            (None, is_given) if is_given == was_given => {}
+            (None, true) => info!("port {name}: the host hears what it receives: {}", self.why),
+            (None, false) => {
+                info!("port {name}: the host does not hear what it receives: {}", self.why);
+            }
+        }
     }
 
     /// Why it does, although it should not.
@@ -83,8 +96,9 @@ impl Uppers {
         }
     }
 
-    fn has(&self, index: u32) -> bool {
-        self.lowers.values().any(|lower| *lower == index)
+    /// The interfaces that others stand on.
+    fn stood_on(&self) -> BTreeSet<u32> {
+        self.lowers.values().copied().collect()
     }
 }
 
@@ -120,9 +134,10 @@ impl Switch {
     /// Makes every port of packet sockets give the host a copy or not, as it shall now.
     pub(super) fn settle_host_copies(&mut self) {
         let hosts = self.bridges_with(|port| self.is_hosts(port));
+        let stood_on = self.uppers.stood_on();
         let ports = self.config.bridges.keys().flat_map(|bridge| self.ports_of(bridge));
         let shall = |port: PortView<'_>| {
-            let facts = self.facts(&port, hosts.contains(port.bridge))?;
+            let facts = self.facts(&port, (&hosts, &stood_on))?;
             Some((port.name.to_owned(), port.state.no, decide(facts)))
         };
         let all: Vec<(String, PortNo, (HostCopy, &'static str))> =
@@ -139,14 +154,9 @@ impl Switch {
                     let told = self.engine.netdev_mut(no).map(|dev| dev.set_host_copy(copy));
                     let error =
                         told.and_then(Result::err).map(|error| of_port(&name, &error.to_string()));
-                    let word = if copy == HostCopy::On { "hears" } else { "does not hear" };
-                    match &error {
-                        None => info!("port {name}: the host {word} what it receives: {why}"),
-                        Some(error) => {
-                            warn!("port {name}: the host hears what it receives: {error}")
-                        }
-                    }
-                    *host_copy = Some(GivenCopy { copy, why, error });
+                    let given = GivenCopy { copy, why, error };
+                    given.tell(&name, host_copy.as_ref());
+                    *host_copy = Some(given);
                     self.tunnels_see_links();
                 }
             }
@@ -154,7 +164,11 @@ impl Switch {
     }
 
     /// `None` where there is no choice: only packet sockets leave frames to the host.
-    fn facts(&self, port: &PortView<'_>, is_host_on_bridge: bool) -> Option<Facts> {
+    fn facts(
+        &self,
+        port: &PortView<'_>,
+        (hosts, stood_on): (&BTreeSet<String>, &BTreeSet<u32>),
+    ) -> Option<Facts> {
         let Device::Attached { driver: "packet", link, .. } = &port.state.device else {
             return None;
         };
@@ -164,9 +178,9 @@ impl Switch {
             asked: port.config.settings.host_copy,
             is_known: self.uppers.is_known && self.knows_addresses(),
             has_address: self.has_address(index),
-            is_stood_on: interface.has_master || self.uppers.has(index),
+            is_stood_on: interface.has_master || stood_on.contains(&index),
             is_hardware: interface.is_hardware,
-            is_host_on_bridge,
+            is_host_on_bridge: hosts.contains(port.bridge),
         })
     }
 
@@ -232,13 +246,13 @@ mod tests {
         };
         let mut uppers = Uppers::default();
         assert!(uppers.follow(&LinkEvent::All(vec![link(2, None), link(3, Some(2))])));
-        assert!(uppers.has(2) && !uppers.has(3));
+        assert_eq!(uppers.stood_on(), BTreeSet::from([2]));
         assert!(!uppers.follow(&LinkEvent::Present(link(3, Some(2)))), "no news");
         assert!(uppers.follow(&LinkEvent::Present(link(4, Some(3)))));
         assert!(uppers.follow(&LinkEvent::Gone { index: 3 }));
-        assert!(!uppers.has(2) && uppers.has(3));
+        assert_eq!(uppers.stood_on(), BTreeSet::from([3]));
         assert!(uppers.follow(&LinkEvent::Present(link(4, None))));
-        assert!(!uppers.has(3));
+        assert_eq!(uppers.stood_on(), BTreeSet::new());
         assert!(
             !uppers.follow(&LinkEvent::Gone { index: 2 }) && !uppers.follow(&LinkEvent::Addresses)
         );
