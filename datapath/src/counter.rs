@@ -50,7 +50,8 @@ pub struct PortCounters {
     pub tx_packets: Counter,
     /// Their bytes.
     pub tx_bytes: Counter,
-    /// Copies made of frames received on this port, beyond the frame itself (flooding, mirrors).
+    /// Copies of frames received on this port, beyond the frame itself (flooding, mirrors), or of those
+    /// sent to the hosts of a segment. One that found no buffer counts, and is a drop.
     pub copies: Counter,
     /// Frames added when this port's large segments were cut in software: segments − 1 each.
     pub segments: Counter,

@@ -128,6 +128,7 @@ A port that cannot be set up is refused with the reason, and nothing is kept. Ke
   driver=auto|packet|afxdp      how a system port is attached
   xdp-mode=best-effort|native-with-zerocopy|native|generic
   rx-csum-recover=BOOL          whether AF_XDP looks for unfinished checksums
+  host-copy=BOOL                whether the host too hears what a system port receives
   persist=BOOL                  whether a TAP outlives the switch
   user=NAME|UID, group=NAME|GID who may open a TAP without rights
   ofport_request=N              OpenFlow port number, 1-65279

@@ -30,6 +30,7 @@ mod change;
 mod crash;
 mod device;
 mod flood;
+mod host;
 mod matrix;
 mod mirror;
 mod mtu;

@@ -50,6 +50,32 @@ fn routes_and_interfaces_that_come_and_go_are_followed() {
     assert!(!can_ping(&h1, &h2));
 }
 
+/// The uplink is a port by packet sockets and has the host's address: the host hears what comes by it,
+/// unless it was asked not to.
+#[test]
+fn an_uplink_that_is_a_port_stays_the_host_s_way() {
+    let underlay = Underlay::new();
+    let (one, two) = (Site::new(underlay.end(1)), Site::new(underlay.end(2)));
+    one.daemon.ofctl(&["add-br", "phy", "--", "add-port", "phy", "wan"]);
+    one.tunnel(&["type=vxlan", &remote(&two.end.v4)]);
+    two.tunnel(&["type=vxlan", &remote(&one.end.v4)]);
+    let (h1, h2) = (one.host(1, &[]), two.host(2, &[]));
+    wait_reachable(&h1, &h2);
+    ping(&h1, &h2, 20, 56);
+    assert_eq!(one.status("t", "underlay"), "host");
+    one.daemon.ofctl(&["set", "port", "wan", "host-copy=false"]);
+    one.wait_link("t", "down");
+    assert_eq!(
+        one.daemon.port("t")["error"],
+        "the route to 10.9.2.2 leads by port wan, of which the host gets no copy \
+         (set port wan host-copy=true)"
+    );
+    assert!(!can_ping(&h1, &h2));
+    one.daemon.ofctl(&["clear", "port", "wan", "host-copy"]);
+    one.wait_link("t", "up");
+    wait_reachable(&h1, &h2);
+}
+
 #[test]
 fn an_address_of_ours_may_come_later() {
     let underlay = Underlay::new();

@@ -54,8 +54,9 @@ impl Tap {
         way && self.watched.get(port.index()).copied().unwrap_or(false)
     }
 
-    /// Copies the frames of a batch that match, unless there is no time for it. Once one found the ring full the rest of the batch is
-    /// lost too: a reader that cannot keep up does not slow down forwarding.
+    /// Copies the frames of a batch that match, unless there is no time for it. Once one found the ring
+    /// full the rest of the batch is lost too: a reader that cannot keep up does not slow down
+    /// forwarding.
     fn copy(&mut self, mut header: RecordHeader, batch: &[Frame], may_copy: bool) {
         if !may_copy && self.spec.filter.is_empty() {
             return self.counters.lost.add(batch.len() as u64);

@@ -250,6 +250,11 @@ impl Engine {
         self.devices.get(&no).map(|device| &*device.netdev)
     }
 
+    /// The device of a port, to be changed.
+    pub fn netdev_mut(&mut self, no: PortNo) -> Option<&mut (dyn Netdev + 'static)> {
+        self.devices.get_mut(&no).map(|device| &mut *device.netdev)
+    }
+
     /// Opens a transmit queue in every worker. The receive queues are handed out once a snapshot names
     /// the port; what arrives before waits in the device.
     ///

@@ -17,9 +17,11 @@
 
 pub mod afpacket;
 pub mod afxdp;
+mod bpf;
 pub mod carrier;
 pub mod dummy;
 mod ifname;
+mod mmsg;
 pub mod null;
 pub mod pcap;
 mod spares;
@@ -98,6 +100,15 @@ pub trait Txq: Send {
     fn caps(&self) -> TxCaps;
 }
 
+/// Whether the host's own stack gets a copy of what a device receives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HostCopy {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
+}
+
 /// Tells the control thread that a device's link, or what it has to say for itself, may have changed.
 /// Any thread may call it.
 pub type LinkChanged = Arc<dyn Fn() + Send + Sync>;
@@ -135,6 +146,15 @@ pub trait Netdev: Send {
     /// # Errors
     /// The system refuses.
     fn shun(&self, _interfaces: &[u32]) -> Result<(), NetdevError> {
+        Ok(())
+    }
+
+    /// Gives the host's own stack a copy of what is received from now on, or keeps it to the switch,
+    /// where the device has a choice.
+    ///
+    /// # Errors
+    /// The system cannot keep it to the switch, or refuses to.
+    fn set_host_copy(&mut self, _copy: HostCopy) -> Result<(), NetdevError> {
         Ok(())
     }
 

@@ -75,6 +75,22 @@ impl Spares {
     }
 }
 
+/// Room for a frame that a system call for many receives.
+pub(super) trait HasSpares {
+    /// Its buffers.
+    fn spares(&mut self) -> &mut Spares;
+}
+
+/// Slots, from the first on, that have buffers.
+pub(super) fn fill(slots: &mut [impl HasSpares], pool: &mut FramePool) -> usize {
+    slots.iter_mut().map_while(|slot| slot.spares().fill(pool).then_some(())).count()
+}
+
+/// Gives the buffers of all slots back.
+pub(super) fn park(slots: &mut [impl HasSpares], pool: &mut FramePool) {
+    slots.iter_mut().for_each(|slot| slot.spares().park(pool));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -241,6 +241,9 @@ settings! {
         /// Whether AF_XDP looks for unfinished checksums in what it receives; not set: on virtual
         /// interfaces.
         "rx-csum-recover" => rx_csum_recover: bool;
+        /// Whether the host's own stack hears what packet sockets receive; not set: where it may be
+        /// waiting for it.
+        "host-copy" => host_copy: bool;
         /// Whether a TAP outlives the switch.
         "persist" => persist: bool = "false";
         /// The user who may open a TAP without rights; not set: root alone.
@@ -309,6 +312,7 @@ pub(super) const KEYS_OF_TYPES: &[(&str, &[PortType])] = {
         ("driver", &[System]),
         ("xdp-mode", &[System, AfXdp]),
         ("rx-csum-recover", &[System, AfXdp]),
+        ("host-copy", &[System]),
         ("persist", &[Tap]),
         ("user", &[Tap]),
         ("group", &[Tap, Vxlan, Geneve]),

@@ -1,7 +1,7 @@
 //! From rtnetlink messages to links and their events.
 
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use packet::MacAddr;
 
@@ -42,6 +42,9 @@ pub fn event_of(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<LinkEven
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link)) => {
             is_whole(&link).then_some(LinkEvent::Gone { index: link.header.index })
         }
+        NetlinkPayload::InnerMessage(
+            RouteNetlinkMessage::NewAddress(_) | RouteNetlinkMessage::DelAddress(_),
+        ) => Some(LinkEvent::Addresses),
         _ => None,
     }
 }
@@ -64,7 +67,11 @@ pub fn link_of(message: &LinkMessage) -> Option<Link> {
         mtu: 0,
         admin_up: flags.contains(LinkFlags::Up),
         carrier: flags.contains(LinkFlags::LowerUp),
+        is_hardware: false,
+        has_master: false,
+        lower: None,
     };
+    let (mut is_pair, mut is_elsewhere) = (false, false);
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
@@ -75,15 +82,30 @@ pub fn link_of(message: &LinkMessage) -> Option<Link> {
                     link.mac = MacAddr(mac);
                 }
             }
+            LinkAttribute::ParentDevName(_) => link.is_hardware = true,
+            LinkAttribute::Controller(index) => link.has_master = *index != 0,
+            LinkAttribute::Link(index) => link.lower = Some(*index).filter(|index| *index != 0),
+            LinkAttribute::LinkNetNsId(_) => is_elsewhere = true,
+            LinkAttribute::LinkInfo(infos) => is_pair = infos.iter().any(is_pair_kind),
             _ => {}
         }
     }
+    // The number of a pair's other end says nothing, nor does one of another network namespace.
+    if is_pair || is_elsewhere {
+        link.lower = None;
+    }
     (!link.name.is_empty()).then_some(link)
+}
+
+/// Whether interfaces of that kind have another end, not one that they stand on.
+fn is_pair_kind(info: &LinkInfo) -> bool {
+    matches!(info, LinkInfo::Kind(InfoKind::Veth | InfoKind::Netkit))
 }
 
 #[cfg(test)]
 mod tests {
     use netlink_packet_core::NetlinkHeader;
+    use netlink_packet_route::address::AddressMessage;
 
     use super::*;
 
@@ -123,6 +145,9 @@ mod tests {
             mtu: 1500,
             admin_up: true,
             carrier: false,
+            is_hardware: false,
+            has_master: false,
+            lower: None,
         };
         assert_eq!(
             events(&[new, del].concat()),
@@ -135,6 +160,33 @@ mod tests {
         let del = bytes(RouteNetlinkMessage::DelLink(message(AddressFamily::Bridge, "veth0")));
         let new = bytes(RouteNetlinkMessage::NewLink(message(AddressFamily::Bridge, "veth0")));
         assert_eq!(events(&[new, del].concat()), []);
+    }
+
+    #[test]
+    fn what_an_interface_is_and_stands_on() {
+        let mut vlan = message(AddressFamily::Unspec, "eth0.10");
+        let kind = |kind| LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]);
+        vlan.attributes.extend([
+            LinkAttribute::Link(3),
+            kind(InfoKind::Vlan),
+            LinkAttribute::Controller(9),
+            LinkAttribute::ParentDevName("0000:00:03.0".into()),
+        ]);
+        let link = link_of(&vlan).unwrap();
+        assert_eq!((link.lower, link.has_master, link.is_hardware), (Some(3), true, true));
+        vlan.attributes.push(LinkAttribute::LinkNetNsId(0));
+        assert_eq!(link_of(&vlan).unwrap().lower, None, "of another namespace");
+        let mut veth = message(AddressFamily::Unspec, "veth0");
+        veth.attributes.extend([LinkAttribute::Link(3), kind(InfoKind::Veth)]);
+        let link = link_of(&veth).unwrap();
+        assert_eq!((link.lower, link.has_master, link.is_hardware), (None, false, false));
+    }
+
+    #[test]
+    fn news_of_addresses() {
+        let new = bytes(RouteNetlinkMessage::NewAddress(AddressMessage::default()));
+        let del = bytes(RouteNetlinkMessage::DelAddress(AddressMessage::default()));
+        assert_eq!(events(&[new, del].concat()), [LinkEvent::Addresses, LinkEvent::Addresses]);
     }
 
     #[test]

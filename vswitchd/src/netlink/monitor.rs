@@ -1,4 +1,4 @@
-//! Follows the kernel's interfaces.
+//! Follows the kernel's interfaces, and that addresses change.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,8 +11,9 @@ use super::message::{event_of, messages};
 use super::request::KernelLinks;
 use crate::switch::links::LinkEvent;
 
-/// The group of notifications about interfaces (`RTNLGRP_LINK`).
-const RTNLGRP_LINK: u32 = 1;
+/// Groups of notifications: interfaces; addresses of IPv4 and of IPv6 (`RTNLGRP_LINK`, `…_IFADDR`,
+/// linux/rtnetlink.h).
+const GROUPS: [u32; 3] = [1, 5, 9];
 
 /// Room for notifications, bytes: hundreds of interfaces may change at once.
 const RECEIVE_LEN: usize = 1 << 20;
@@ -26,7 +27,7 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Subscribes; the first event is [`LinkEvent::All`].
+    /// Subscribes; the first events are [`LinkEvent::All`] and [`LinkEvent::Addresses`].
     ///
     /// # Errors
     /// The kernel refuses a socket, or does not answer.
@@ -36,9 +37,11 @@ impl Monitor {
         let _ = socket.set_rx_buf_sz(i32::try_from(RECEIVE_LEN).unwrap_or(i32::MAX));
         socket.set_non_blocking(true)?;
         socket.bind(&SocketAddr::new(0, 0))?;
-        socket.add_membership(RTNLGRP_LINK)?;
+        for group in GROUPS {
+            socket.add_membership(group)?;
+        }
         let mut links = KernelLinks::new()?;
-        let events = VecDeque::from([LinkEvent::All(links.all()?)]);
+        let events = VecDeque::from([LinkEvent::All(links.all()?), LinkEvent::Addresses]);
         Ok(Monitor { socket, links, events, n_received: 0 })
     }
 
@@ -52,7 +55,7 @@ impl Monitor {
                 Ok((datagram, sender)) if sender.port_number() == 0 => {
                     for message in messages(&datagram) {
                         self.n_received += 1;
-                        self.events.extend(event_of(message));
+                        self.note(event_of(message));
                     }
                 }
                 Ok(_) => {}
@@ -67,6 +70,13 @@ impl Monitor {
         Ok(self.events.drain(..).collect())
     }
 
+    fn note(&mut self, event: Option<LinkEvent>) {
+        // That addresses changed is asked about once, however many did.
+        if event.as_ref().is_some_and(|event| self.events.back() != Some(event)) {
+            self.events.extend(event);
+        }
+    }
+
     /// Messages received since the last call.
     pub fn take_count(&mut self) -> u64 {
         std::mem::take(&mut self.n_received)
@@ -76,7 +86,7 @@ impl Monitor {
     fn start_anew(&mut self) -> io::Result<()> {
         tracing::info!("notifications of the kernel were lost: asking for all interfaces");
         self.events.clear();
-        self.events.push_back(LinkEvent::All(self.links.all()?));
+        self.events.extend([LinkEvent::All(self.links.all()?), LinkEvent::Addresses]);
         Ok(())
     }
 }

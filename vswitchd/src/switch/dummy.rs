@@ -38,7 +38,17 @@ impl State {
         self.last_index += 1;
         let index = self.last_index;
         let mac = mac.unwrap_or(MacAddr::from_u64(0x0200_0000_0000 | u64::from(index)));
-        let link = Link { index, name: name.to_owned(), mac, mtu, admin_up: true, carrier: true };
+        let link = Link {
+            index,
+            name: name.to_owned(),
+            mac,
+            mtu,
+            admin_up: true,
+            carrier: true,
+            is_hardware: false,
+            has_master: false,
+            lower: None,
+        };
         self.links.insert(name.to_owned(), link.clone());
         link
     }

@@ -27,7 +27,9 @@ impl Switch {
     pub fn on_link(&mut self, event: LinkEvent) {
         self.ports_changed = true;
         self.tunnels_see_links();
+        let is_other = self.uppers.follow(&event);
         let changed = match event {
+            LinkEvent::Addresses => false, // asked for when tunnels are tended
             LinkEvent::Present(link) => self.link_present(link),
             LinkEvent::Gone { index } => self.link_gone(index),
             LinkEvent::All(links) => {
@@ -46,6 +48,8 @@ impl Switch {
         if changed {
             self.follow_bridges();
             self.publish();
+        } else if is_other {
+            self.settle_host_copies();
         }
     }
 
@@ -158,13 +162,13 @@ impl Switch {
     fn link_changed(&mut self, name: &str, link: &Link) -> bool {
         let Some(state) = self.ports.get_mut(name) else { return false };
         let Device::Attached { link: state, .. } = &mut state.device else { return false };
-        let (was_up, old_mtu, old_mac) =
-            (state.is_up(), state.mtu(), state.interface().map(|l| l.mac));
+        let of = |link: &Link| (link.mac, link.has_master);
+        let (was_up, old_mtu, old) = (state.is_up(), state.mtu(), state.interface().map(of));
         *state = LinkState::Here(link.clone());
         if was_up != state.is_up() {
             info!("port {name}: link {}", if state.is_up() { "up" } else { "down" });
         }
-        (was_up, old_mtu, old_mac) != (state.is_up(), state.mtu(), Some(link.mac))
+        (was_up, old_mtu, old) != (state.is_up(), state.mtu(), Some(of(link)))
     }
 
     fn link_gone(&mut self, index: u32) -> bool {

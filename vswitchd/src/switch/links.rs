@@ -24,6 +24,12 @@ pub struct Link {
     pub admin_up: bool,
     /// Has a carrier (`IFF_LOWER_UP`).
     pub carrier: bool,
+    /// Whether it is a piece of hardware, real or emulated.
+    pub is_hardware: bool,
+    /// Whether another interface takes what it receives: a bridge of the kernel's, a bond.
+    pub has_master: bool,
+    /// Number of the interface that it stands on, as VLAN and macvlan interfaces do.
+    pub lower: Option<u32>,
 }
 
 /// What the link monitor tells.
@@ -38,6 +44,8 @@ pub enum LinkEvent {
     },
     /// Every interface that there is; others are gone. Sent at start, and after events were lost.
     All(Vec<Link>),
+    /// Addresses of this host are other than before.
+    Addresses,
 }
 
 /// What the administrator wants of an interface.

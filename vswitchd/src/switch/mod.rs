@@ -20,6 +20,7 @@ mod bridges;
 mod capture;
 pub mod dummy;
 mod follow;
+mod host_copy;
 pub mod links;
 mod mirror;
 mod numbers;
@@ -54,6 +55,7 @@ use crate::config::transact::transact;
 use crate::config::value::CpuList;
 use crate::config::{Bridge, Config, ConfigError, Format, OfPort, Port, command};
 use bridges::BridgeState;
+use host_copy::Uppers;
 use links::Links;
 use numbers::Numbers;
 use open::PortOpener;
@@ -136,6 +138,8 @@ pub struct Switch {
     links: Box<dyn Links>,
     /// Carriers, and the ways to remote hosts.
     tunnels: TunnelState,
+    /// Interfaces that stand on others.
+    uppers: Uppers,
     bridges: BTreeMap<String, BridgeState>,
     ports: BTreeMap<String, PortState>,
     port_numbers: Numbers,
@@ -210,6 +214,7 @@ impl Switch {
             opener: parts.opener,
             links: parts.links,
             tunnels: TunnelState::new(parts.routes),
+            uppers: Uppers::default(),
             bridges: BTreeMap::new(),
             ports: BTreeMap::new(),
             port_numbers: Numbers::new(usize::from(PortNo::MAX) + 1),

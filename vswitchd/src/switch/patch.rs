@@ -40,7 +40,12 @@ impl Switch {
                 let is_patch = |port: &Port| port.settings.port_type() == PortType::Patch;
                 let join = self.config.port(peer).is_some_and(|(_, port)| is_patch(port));
                 state.device = if join {
-                    Device::Attached { driver: DRIVER, reason: None, link: LinkState::Patch }
+                    Device::Attached {
+                        driver: DRIVER,
+                        reason: None,
+                        link: LinkState::Patch,
+                        host_copy: None,
+                    }
                 } else {
                     Device::Absent { error: format!("peer {peer} does not exist") }
                 };

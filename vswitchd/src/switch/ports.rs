@@ -9,6 +9,7 @@ use datapath::view::PortStats;
 use openflow::port::PortConfig;
 use packet::MacAddr;
 
+use super::host_copy::GivenCopy;
 use super::links::Link;
 use super::open::{ETHERNET_MTU, LinkOf, OpenError, OpenRequest};
 use super::{Switch, SwitchError, TunnelLink};
@@ -41,12 +42,25 @@ pub enum Device {
         reason: Option<String>,
         /// Its link.
         link: LinkState,
+        /// Whether the host gets a copy of what it receives, where there is a choice.
+        host_copy: Option<GivenCopy>,
     },
     /// Missing, or refusing; a patch port has no peer.
     Absent {
         /// Why.
         error: String,
     },
+}
+
+impl Device {
+    /// Whether the host gets a copy of what it receives, where there is a choice.
+    #[must_use]
+    pub fn host_copy(&self) -> Option<&GivenCopy> {
+        match self {
+            Device::Attached { host_copy, .. } => host_copy.as_ref(),
+            Device::Absent { .. } => None,
+        }
+    }
 }
 
 /// What is known of a device's link.
@@ -199,10 +213,14 @@ impl OpenFailed {
     /// The reason, where the port is named already: drivers name the device, which is often the same.
     #[must_use]
     pub fn of_port(&self, name: &str) -> String {
-        let text = self.to_string();
-        let prefix = format!("{name}: ");
-        text.strip_prefix(&prefix).map_or_else(|| text.clone(), str::to_owned)
+        of_port(name, &self.to_string())
     }
+}
+
+/// What a driver says, where the port is named already.
+pub(super) fn of_port(name: &str, text: &str) -> String {
+    let rest = text.strip_prefix(name).and_then(|text| text.strip_prefix(": "));
+    rest.unwrap_or(text).to_owned()
 }
 
 /// The settings that a device is opened with: a change of these opens it anew.
@@ -279,7 +297,7 @@ impl Switch {
         let reason = opened.reason;
         self.engine.attach(no, opened.netdev, stats, affinity)?;
         if let Some(state) = self.ports.get_mut(name) {
-            state.device = Device::Attached { driver, reason, link };
+            state.device = Device::Attached { driver, reason, link, host_copy: None };
         }
         Ok(())
     }

@@ -33,6 +33,7 @@ impl Switch {
     pub(super) fn publish_snapshot(&mut self) {
         self.make_tunnels();
         self.settle_shunned();
+        self.settle_host_copies();
         self.settle_groups();
         let snapshot = self.snapshot();
         self.engine.publish(snapshot);

@@ -24,22 +24,7 @@ pub fn mirror<O: Output>(
 ) {
     let fdb = bridge.fdb.reader();
     let reader = Reader::new(in_port, bridge, &fdb);
-    let counters = in_port.stats.of(stage.thread);
-    let (snapshot, thread) = (stage.snapshot, stage.thread);
-    let (pool, hops) = (&mut *stage.pool, &mut *stage.hops);
-    let route = None;
-    let mut sender = Sender::<'_, O, true> {
-        snapshot,
-        thread,
-        in_port,
-        bridge,
-        counters,
-        pool,
-        hops,
-        out,
-        mirrored,
-        route,
-    };
+    let mut sender = Sender::<'_, O, true>::new(stage, (in_port, bridge), mirrored, out);
     for frame in batch {
         let mut heading = Heading::EMPTY;
         reader.read(frame.data(), &mut heading);

@@ -173,22 +173,8 @@ fn forward_normal<O: Output, const MIRRORED: bool>(
         counters.rx_multicast.add(n_multicast);
     }
 
-    let (thread, snapshot, now_s, now_ns) =
-        (stage.thread, stage.snapshot, stage.now_s, stage.now_ns);
-    let (pool, hops) = (&mut *stage.pool, &mut *stage.hops);
-    let (mirrored, route) = (0, None);
-    let mut sender = Sender::<'_, O, MIRRORED> {
-        snapshot,
-        thread,
-        in_port,
-        bridge,
-        counters,
-        pool,
-        hops,
-        out,
-        mirrored,
-        route,
-    };
+    let (now_s, now_ns) = (stage.now_s, stage.now_ns);
+    let mut sender = Sender::<'_, O, MIRRORED>::new(stage, (in_port, bridge), 0, out);
     // Keys of the frame before, and where its destination is: traffic comes in runs, and a run
     // teaches and finds the same throughout.
     let mut same_flow: Option<((Key, Key), Option<PortNo>)> = None;

@@ -3,7 +3,7 @@
 use packet::Vid;
 
 use super::read::Heading;
-use super::{Hops, Onward, Output};
+use super::{Hops, Onward, Output, Stage};
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FramePool};
@@ -47,6 +47,28 @@ pub struct Route<'a> {
 }
 
 impl<'a, O: Output, const MIRRORED: bool> Sender<'a, O, MIRRORED> {
+    /// Sends what a port of a bridge received. `mirrored`: see there.
+    #[inline]
+    pub fn new<'s: 'a>(
+        stage: &'a mut Stage<'s>,
+        (in_port, bridge): (&'a Port, &'a Bridge),
+        mirrored: u32,
+        out: &'a mut O,
+    ) -> Sender<'a, O, MIRRORED> {
+        Sender {
+            snapshot: stage.snapshot,
+            thread: stage.thread,
+            in_port,
+            bridge,
+            counters: in_port.stats.of(stage.thread),
+            pool: stage.pool,
+            hops: stage.hops,
+            out,
+            mirrored,
+            route: None,
+        }
+    }
+
     /// A port of the bridge; `None` if it has left it since it was learned.
     #[inline]
     pub fn port(&self, no: PortNo) -> Option<&'a Port> {

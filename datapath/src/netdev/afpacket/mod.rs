@@ -6,6 +6,9 @@
 //! carries unfinished checksums and whole TCP and UDP segments across; the kernel takes VLAN tags out
 //! of received frames and tells them beside the frame, whence they are put back.
 //!
+//! Packet sockets only listen: the host's own stack gets what they get. Where it shall not
+//! ([`HostCopy::Off`]), a [`barrier`] behind the sockets ends every frame.
+//!
 //! Receive and transmit sockets are not one: the kernel charges frames under way to the socket that
 //! sent them, and an error of one direction would be told to the other.
 //!
@@ -19,6 +22,7 @@
 //! # References
 //! packet(7).
 
+mod barrier;
 mod rxq;
 mod sys;
 mod txq;
@@ -31,7 +35,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with
 
 use self::rxq::PacketRxq;
 pub(super) use self::txq::{Joining, PacketTxq};
-use super::{Netdev, NetdevError, Rxq, TxCaps, Txq, check_ifname};
+use super::{HostCopy, Netdev, NetdevError, Rxq, TxCaps, Txq, bpf, check_ifname};
 
 /// Most receive queues.
 pub const MAX_PACKET_RXQS: usize = 64;
@@ -48,6 +52,8 @@ pub struct Packet {
     ifindex: c_int,
     n_rxq: usize,
     rxqs: Vec<Box<dyn Rxq>>,
+    /// Keeps frames from the host's stack.
+    barrier: Option<bpf::Link>,
 }
 
 impl Packet {
@@ -75,7 +81,7 @@ impl Packet {
         let sockets = open_rx_sockets(name, ifindex, n_rxq)?;
         let rxq = |socket| -> Box<dyn Rxq> { Box::new(PacketRxq::new(socket)) };
         let rxqs = sockets.into_iter().map(rxq).collect();
-        Ok(Packet { name: name.to_owned(), ifindex, n_rxq, rxqs })
+        Ok(Packet { name: name.to_owned(), ifindex, n_rxq, rxqs, barrier: None })
     }
 }
 
@@ -197,8 +203,23 @@ impl Netdev for Packet {
         Ok(Box::new(open_txq(&self.name, self.ifindex, Joining::Nothing)?))
     }
 
+    fn set_host_copy(&mut self, copy: HostCopy) -> Result<(), NetdevError> {
+        match (copy, &self.barrier) {
+            (HostCopy::On, _) => self.barrier = None,
+            (HostCopy::Off, Some(_)) => {}
+            (HostCopy::Off, None) => {
+                let ifindex = self.ifindex.cast_unsigned();
+                let put = barrier::put(ifindex)
+                    .map_err(os(&self.name, "keep frames from the host's stack"))?;
+                self.barrier = Some(put);
+            }
+        }
+        Ok(())
+    }
+
     fn status(&self) -> Vec<(&'static str, String)> {
         vec![
+            ("host_copy", self.barrier.is_none().to_string()),
             ("ifindex", self.ifindex.to_string()),
             ("n_rxq", self.n_rxq.to_string()),
             ("udp_segmentation", takes_large_datagrams().to_string()),

@@ -10,7 +10,7 @@ use crate::batch::{Batch, MAX_BURST};
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::FramePool;
-use crate::netdev::spares::{Lost, Spares};
+use crate::netdev::spares::{self, Lost};
 use crate::netdev::{RecvStatus, Rxq, WakeSource};
 use crate::offload::vnet;
 
@@ -37,12 +37,6 @@ impl PacketRxq {
     pub(super) fn new(socket: OwnedFd) -> PacketRxq {
         let slots = Box::new(std::array::from_fn(|_| Slot::new()));
         PacketRxq { socket, slots, depth: FIRST_DEPTH, n_full: 0, down: false }
-    }
-
-    /// Slots, from the first on, that have buffers.
-    fn prepare(&mut self, n: usize, pool: &mut FramePool) -> usize {
-        let slots = &mut self.slots[..n];
-        slots.iter_mut().map_while(|slot| slot.spares.fill(pool).then_some(())).count()
     }
 
     /// Adds the loss counter of the kernel to ours, if frames may have been lost since.
@@ -109,7 +103,7 @@ impl Rxq for PacketRxq {
         counters: &PortCounters,
     ) -> RecvStatus {
         let wanted = self.depth.min(batch.remaining_capacity());
-        let n_ready = self.prepare(wanted, pool);
+        let n_ready = spares::fill(&mut self.slots[..wanted], pool);
         if n_ready == 0 {
             // Frames may wait in the kernel for a buffer: nobody will tell of them again.
             return RecvStatus::More;
@@ -146,9 +140,6 @@ impl Rxq for PacketRxq {
 
     fn park(&mut self, pool: &mut FramePool) {
         self.depth = FIRST_DEPTH;
-        self.slots
-            .iter_mut()
-            .map(|slot| &mut slot.spares)
-            .for_each(|spares| Spares::park(spares, pool));
+        spares::park(&mut self.slots[..], pool);
     }
 }

@@ -5,16 +5,13 @@
 //! - **I2** A message handed to the kernel points to arrays of the calling function and to buffers that
 //!   the caller lends it exclusively (receiving) or shares (sending) for the length of the call; the
 //!   kernel keeps no pointer. Lengths are those of the slices.
-//! - **I3** `recvmmsg` and `sendmmsg` touch as many messages as they are told, which are as many as the
-//!   array holds.
-//! - **I4** An option's value lives through the call, its length is its size, and it has no padding.
+//! - **I3** An option's value lives through the call, its length is its size, and it has no padding.
 //!
 //! # References
-//! packet(7), recvmmsg(2), sendmmsg(2), linux/if_packet.h.
+//! packet(7), linux/if_packet.h.
 
 #![allow(unsafe_code)]
 
-use core::ffi::c_void;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -24,11 +21,10 @@ use packet::vlan::{TPID_CTAG, VlanTag};
 
 use crate::batch::MAX_BURST;
 use crate::frame::Frame;
-use crate::netdev::spares::Spares;
+use crate::netdev::mmsg;
+use crate::netdev::spares::{HasSpares, Spares};
 use crate::offload::vnet;
 
-// SAFETY: I1.
-const NO_MESSAGE: mmsghdr = unsafe { core::mem::zeroed() };
 // SAFETY: I1.
 const NO_ADDRESS: libc::sockaddr_ll = unsafe { core::mem::zeroed() };
 // SAFETY: I1.
@@ -77,15 +73,10 @@ impl Slot {
     }
 }
 
-fn part(bytes: &mut [u8]) -> iovec {
-    iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() }
-}
-
-fn message(parts: &mut [iovec]) -> mmsghdr {
-    let mut message = NO_MESSAGE;
-    message.msg_hdr.msg_iov = parts.as_mut_ptr();
-    message.msg_hdr.msg_iovlen = parts.len() as _;
-    message
+impl HasSpares for Slot {
+    fn spares(&mut self) -> &mut Spares {
+        &mut self.spares
+    }
 }
 
 /// Receives at most one frame per slot; the number of slots filled, from the first on.
@@ -96,20 +87,16 @@ pub(super) fn recv_many(fd: BorrowedFd<'_>, slots: &mut [Slot]) -> io::Result<us
     for slot in slots.iter_mut().take(MAX_BURST) {
         slot.control = NO_CONTROL;
         let [small, spill] = slot.spares.parts();
-        parts.push([part(&mut slot.header), part(small), part(spill)]);
+        parts.push([&mut slot.header, small, spill].map(mmsg::part_mut));
     }
     for (slot, parts) in slots.iter_mut().zip(&mut parts) {
-        let mut message = message(parts);
+        let mut message = mmsg::message(parts);
         message.msg_hdr.msg_control = (&raw mut slot.control).cast();
         message.msg_hdr.msg_controllen = CONTROL_CAP as _;
         messages.push(message);
     }
-    let n = socklen_t::try_from(messages.len()).unwrap_or(0);
-    let flags = libc::MSG_DONTWAIT;
-    let none = core::ptr::null_mut();
-    // SAFETY: I2 and I3.
-    let n = unsafe { libc::recvmmsg(fd.as_raw_fd(), messages.as_mut_ptr(), n, flags, none) };
-    let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: I2.
+    let n = unsafe { mmsg::recv(fd, &mut messages) }?;
     for (slot, message) in slots.iter_mut().zip(&messages).take(n) {
         slot.len = (message.msg_len as usize).saturating_sub(vnet::HEADER_LEN);
         slot.truncated = message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
@@ -135,38 +122,29 @@ pub(super) fn send_many(
     messages: &[Message],
     mut frames: &[Frame],
 ) -> io::Result<usize> {
-    // The kernel's structure serves both directions, hence `*mut`; it only reads when sending.
-    let part = |bytes: &[u8]| iovec {
-        iov_base: bytes.as_ptr().cast_mut().cast::<c_void>(),
-        iov_len: bytes.len(),
-    };
     let mut parts = ArrayVec::<iovec, { 2 * MAX_BURST }>::new();
     let mut lens = ArrayVec::<usize, MAX_BURST>::new();
     for message in messages.iter().take(MAX_BURST) {
         let Some((own, others)) = frames.split_at_checked(message.n_frames) else { break };
-        let bytes = own.iter().enumerate().map(|(i, frame)| match i {
-            0 => frame.data(),
-            _ => frame.data().get(message.headers_len..).unwrap_or_default(),
-        });
         if parts.remaining_capacity() <= own.len() {
             break;
         }
-        parts.push(part(&message.header));
-        parts.extend(bytes.map(part));
+        parts.push(mmsg::part(&message.header));
+        parts.extend(own.iter().enumerate().map(|(i, frame)| match i {
+            0 => mmsg::part(frame.data()),
+            _ => mmsg::part(frame.data().get(message.headers_len..).unwrap_or_default()),
+        }));
         lens.push(1 + own.len());
         frames = others;
     }
     let (mut out, mut rest) = (ArrayVec::<mmsghdr, MAX_BURST>::new(), &mut parts[..]);
     for len in lens {
         let (own, others) = rest.split_at_mut(len);
-        out.push(self::message(own));
+        out.push(mmsg::message(own));
         rest = others;
     }
-    let n = socklen_t::try_from(out.len()).unwrap_or(0);
-    let flags = libc::MSG_DONTWAIT;
-    // SAFETY: I2 and I3.
-    let n = unsafe { libc::sendmmsg(fd.as_raw_fd(), out.as_mut_ptr(), n, flags) };
-    usize::try_from(n).map_err(|_| io::Error::last_os_error())
+    // SAFETY: I2.
+    unsafe { mmsg::send(fd, &mut out) }
 }
 
 /// Binds a socket to an interface; `protocol` is an `ETH_P_…`, or 0 to receive nothing.
@@ -176,7 +154,7 @@ pub(super) fn bind(fd: BorrowedFd<'_>, ifindex: c_int, protocol: u16) -> io::Res
     address.sll_protocol = protocol.to_be();
     address.sll_ifindex = ifindex;
     let len = len_of::<libc::sockaddr_ll>();
-    // SAFETY: I4.
+    // SAFETY: I3.
     done(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), len) })
 }
 
@@ -185,7 +163,7 @@ pub(super) fn bound_to(fd: BorrowedFd<'_>) -> io::Result<(c_int, u16)> {
     let mut address = NO_ADDRESS;
     let mut len: socklen_t = len_of::<libc::sockaddr_ll>();
     let to = (&raw mut address).cast();
-    // SAFETY: I4: the kernel writes at most `len` bytes.
+    // SAFETY: I3: the kernel writes at most `len` bytes.
     done(unsafe { libc::getsockname(fd.as_raw_fd(), to, &raw mut len) })?;
     Ok((address.sll_ifindex, address.sll_hatype))
 }
@@ -231,7 +209,7 @@ pub(super) fn filter_outgoing(fd: BorrowedFd<'_>) -> io::Result<()> {
     let program = libc::sock_fprog { len, filter: program.as_mut_ptr() };
     let size = len_of::<libc::sock_fprog>();
     let (level, name) = (libc::SOL_SOCKET, libc::SO_ATTACH_FILTER);
-    // SAFETY: I4 (the kernel does not look at the padding), and the program lives through the call.
+    // SAFETY: I3 (the kernel does not look at the padding), and the program lives through the call.
     done(unsafe {
         libc::setsockopt(fd.as_raw_fd(), level, name, (&raw const program).cast(), size)
     })
@@ -252,14 +230,14 @@ pub(super) fn take_missed(fd: BorrowedFd<'_>) -> io::Result<u32> {
 
 fn set<T: Copy>(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &T) -> io::Result<()> {
     let (value, len) = ((&raw const *value).cast(), len_of::<T>());
-    // SAFETY: I4.
+    // SAFETY: I3.
     done(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value, len) })
 }
 
 fn get<T: Copy>(fd: BorrowedFd<'_>, name: c_int, mut value: T) -> io::Result<T> {
     let mut len = len_of::<T>();
     let (level, to) = (libc::SOL_PACKET, (&raw mut value).cast());
-    // SAFETY: I4: the kernel writes at most `len` bytes, of types for which all bits are values.
+    // SAFETY: I3: the kernel writes at most `len` bytes, of types for which all bits are values.
     done(unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, to, &raw mut len) })?;
     Ok(value)
 }

@@ -15,11 +15,11 @@
 //! Documentation/bpf/map_xskmap.rst, Documentation/bpf/standardization/instruction-set.rst.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use super::abi::{self, Insn};
 use super::error::AfXdpError;
-use super::{link, sys};
+use super::{abi, link};
+use crate::netdev::bpf::{self, EXIT, Insn, MOVE, SocketMap, insn};
 
 /// Where the program runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,16 +41,16 @@ impl Hook {
 
     fn flags(self) -> u32 {
         match self {
-            Hook::Native => abi::DRV_MODE,
-            Hook::Generic => abi::SKB_MODE,
+            Hook::Native => bpf::XDP_DRV_MODE,
+            Hook::Generic => bpf::XDP_SKB_MODE,
         }
     }
 }
 
 /// The program on an interface, with its map of sockets. Detached when dropped.
 pub(super) struct Program {
-    link: OwnedFd,
-    sockets: OwnedFd,
+    _link: bpf::Link,
+    sockets: SocketMap,
     /// Whether it takes frames of several buffers.
     pub takes_chains: bool,
 }
@@ -63,11 +63,10 @@ impl Program {
         n_queues: u32,
         hook: Hook,
     ) -> Result<Program, AfXdpError> {
-        let sockets =
-            sys::create_socket_map(n_queues).map_err(AfXdpError::os("make a map of sockets"))?;
+        let sockets = SocketMap::new(n_queues).map_err(AfXdpError::os("make a map of sockets"))?;
         let insns = instructions(sockets.as_fd());
-        let load = |flags| sys::load_program(&insns, flags);
-        let (program, takes_chains) = match load(abi::HAS_FRAGS) {
+        let load = |flags| bpf::Program::load(bpf::Hook::Xdp, "vswitch_xsk", &insns, flags);
+        let (program, takes_chains) = match load(bpf::HAS_FRAGS) {
             Ok(program) => (program, true),
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => (
                 load(0).map_err(AfXdpError::os("load the XDP program"))?,
@@ -75,23 +74,14 @@ impl Program {
             ),
             Err(error) => return Err(AfXdpError::os("load the XDP program")(error)),
         };
-        let link = sys::attach(program.as_fd(), ifindex, hook.flags())
-            .map_err(|error| refused(name, hook, error))?;
-        Ok(Program { link, sockets, takes_chains })
+        let link =
+            program.attach(ifindex, hook.flags()).map_err(|error| refused(name, hook, error))?;
+        Ok(Program { _link: link, sockets, takes_chains })
     }
 
     /// Sends the frames of a queue to a socket from now on.
     pub(super) fn put_socket(&self, queue: u32, socket: BorrowedFd<'_>) -> io::Result<()> {
-        sys::put_socket(self.sockets.as_fd(), queue, socket)
-    }
-}
-
-impl Drop for Program {
-    /// A child of the process that has not come to its `exec` has the descriptor too: closing it
-    /// would not do.
-    fn drop(&mut self) {
-        // It fails if the interface is gone, and the program with it.
-        let _ = sys::detach(self.link.as_fd());
+        self.sockets.put(queue, socket)
     }
 }
 
@@ -99,7 +89,7 @@ impl Drop for Program {
 fn refused(name: &str, hook: Hook, source: io::Error) -> AfXdpError {
     let attached = link::query(name).ok().and_then(|link| link.program_id);
     if let (Some(id), Some(libc::EBUSY | libc::EEXIST)) = (attached, source.raw_os_error()) {
-        let name = sys::program_name(id).unwrap_or_default();
+        let name = bpf::program_name(id).unwrap_or_default();
         return AfXdpError::ProgramAttached { id, name };
     }
     let hint = match source.raw_os_error() {
@@ -115,8 +105,6 @@ fn refused(name: &str, hook: Hook, source: io::Error) -> AfXdpError {
 }
 
 fn instructions(sockets: BorrowedFd<'_>) -> [Insn; 6] {
-    let insn =
-        |code, dst: u8, src: u8, off, imm| Insn { code, registers: src << 4 | dst, off, imm };
     /// `offsetof(struct xdp_md, rx_queue_index)`.
     const RX_QUEUE_INDEX: i16 = 16;
     /// The constant is the descriptor of a map (`BPF_PSEUDO_MAP_FD`).
@@ -125,8 +113,8 @@ fn instructions(sockets: BorrowedFd<'_>) -> [Insn; 6] {
         insn(0x61, 2, 1, RX_QUEUE_INDEX, 0),
         insn(0x18, 1, MAP_FD, 0, sockets.as_raw_fd()),
         insn(0, 0, 0, 0, 0), // the upper half of the constant
-        insn(0xb7, 3, 0, 0, abi::XDP_PASS),
-        insn(0x85, 0, 0, 0, abi::FUNC_REDIRECT_MAP),
-        insn(0x95, 0, 0, 0, 0),
+        insn(MOVE, 3, 0, 0, abi::XDP_PASS),
+        insn(0x85, 0, 0, 0, bpf::FUNC_REDIRECT_MAP),
+        insn(EXIT, 0, 0, 0, 0),
     ]
 }

@@ -1,26 +1,25 @@
-//! The system calls of AF_XDP sockets and of BPF, as safe functions.
+//! The system calls of AF_XDP sockets and of ethtool, as safe functions.
 //!
 //! # Invariants
 //! - **I1** An option's or a request's structure lives through the call, its length is told, and for
 //!   what the kernel writes all bits are values.
-//! - **I2** Pointers inside a BPF request are to live objects of the calling function, as large as the
-//!   kernel expects of that request.
+//! - **I2** The pointer inside an ethtool request is to a live object of the calling function, as large
+//!   as the kernel expects of that request.
 //! - **I3** The region registered as UMEM stays mapped as long as the socket is open: who opens it
 //!   keeps the memory. The kernel writes only to chunks whose addresses it finds in the fill ring,
 //!   and those are lent (`frame::loan`).
-//! - **I4** A descriptor that a BPF request returns is fresh and nobody else's.
 //!
 //! # References
-//! Documentation/networking/af_xdp.rst, bpf(2), linux/if_xdp.h.
+//! Documentation/networking/af_xdp.rst, linux/if_xdp.h.
 
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use libc::{c_int, socklen_t};
 
-use super::abi::{self, Insn};
+use super::abi;
 use crate::frame::{Region, SMALL_CHUNK};
 
 /// `SOL_XDP`.
@@ -114,86 +113,6 @@ pub(super) fn bind(fd: BorrowedFd<'_>, ifindex: u32, queue: u32, flags: u16) -> 
     done(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), len) })
 }
 
-/// Loads a program of type XDP.
-pub(super) fn load_program(insns: &[Insn], flags: u32) -> io::Result<OwnedFd> {
-    let mut request = abi::ProgLoad {
-        prog_type: abi::PROG_TYPE_XDP,
-        insn_cnt: u32::try_from(insns.len()).unwrap_or(u32::MAX),
-        insns: insns.as_ptr().addr() as u64,
-        license: c"MIT OR Apache-2.0".as_ptr().addr() as u64,
-        log_level: 0,
-        log_size: 0,
-        log_buf: 0,
-        kern_version: 0,
-        prog_flags: flags,
-        prog_name: *b"vswitch_xsk\0\0\0\0\0",
-        prog_ifindex: 0,
-        expected_attach_type: abi::ATTACH_TYPE_XDP,
-    };
-    bpf(abi::command::PROG_LOAD, &mut request).and_then(descriptor)
-}
-
-/// A map from queue numbers below `n` to sockets.
-pub(super) fn create_socket_map(n: u32) -> io::Result<OwnedFd> {
-    let mut request = abi::MapCreate {
-        map_type: abi::MAP_TYPE_XSKMAP,
-        key_size: 4,
-        value_size: 4,
-        max_entries: n,
-        map_flags: 0,
-    };
-    bpf(abi::command::MAP_CREATE, &mut request).and_then(descriptor)
-}
-
-/// Enters a socket for a queue.
-pub(super) fn put_socket(
-    map: BorrowedFd<'_>,
-    queue: u32,
-    socket: BorrowedFd<'_>,
-) -> io::Result<()> {
-    let value = socket.as_raw_fd();
-    let mut request = abi::MapUpdate {
-        map_fd: map.as_raw_fd().cast_unsigned(),
-        pad: 0,
-        key: (&raw const queue).addr() as u64,
-        value: (&raw const value).addr() as u64,
-        flags: 0,
-    };
-    bpf(abi::command::MAP_UPDATE_ELEM, &mut request).map(drop)
-}
-
-/// Attaches a program to an interface until the descriptor returned is closed.
-pub(super) fn attach(program: BorrowedFd<'_>, ifindex: u32, mode: u32) -> io::Result<OwnedFd> {
-    let mut request = abi::LinkCreate {
-        prog_fd: program.as_raw_fd().cast_unsigned(),
-        target_ifindex: ifindex,
-        attach_type: abi::ATTACH_TYPE_XDP,
-        flags: mode,
-    };
-    bpf(abi::command::LINK_CREATE, &mut request).and_then(descriptor)
-}
-
-/// Detaches what [`attach`] attached, whoever else has the descriptor.
-pub(super) fn detach(link: BorrowedFd<'_>) -> io::Result<()> {
-    let mut request: u32 = link.as_raw_fd().cast_unsigned();
-    bpf(abi::command::LINK_DETACH, &mut request).map(drop)
-}
-
-/// The name of a loaded program.
-pub(super) fn program_name(id: u32) -> io::Result<String> {
-    let mut request = abi::GetFdById { id, next_id: 0, open_flags: 0 };
-    let fd = bpf(abi::command::PROG_GET_FD_BY_ID, &mut request).and_then(descriptor)?;
-    let mut info = abi::ProgInfo::default();
-    let mut request = abi::InfoByFd {
-        bpf_fd: fd.as_raw_fd().cast_unsigned(),
-        info_len: u32::try_from(size_of::<abi::ProgInfo>()).unwrap_or(0),
-        info: (&raw mut info).addr() as u64,
-    };
-    bpf(abi::command::OBJ_GET_INFO_BY_FD, &mut request)?;
-    let name: Vec<u8> = info.name.into_iter().take_while(|byte| *byte != 0).collect();
-    Ok(String::from_utf8_lossy(&name).into_owned())
-}
-
 /// How many receive queues an interface works with now, as its driver tells.
 pub(super) fn n_rx_queues(socket: BorrowedFd<'_>, name: &str) -> io::Result<u32> {
     let mut channels = abi::Channels { cmd: abi::ETHTOOL_GCHANNELS, ..Default::default() };
@@ -218,21 +137,6 @@ fn ethtool<T>(socket: BorrowedFd<'_>, name: &str, answer: &mut T) -> io::Result<
     request.ifr_ifru.ifru_data = (&raw mut *answer).cast();
     // SAFETY: I1 and I2: the driver fills in the structure of the request's `cmd`.
     done(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) })
-}
-
-fn bpf<T>(command: c_int, request: &mut T) -> io::Result<c_int> {
-    let request = &raw mut *request;
-    // SAFETY: I1 and I2; bits of the union behind the part told are taken for zero.
-    let returned = unsafe { libc::syscall(libc::SYS_bpf, command, request, size_of::<T>()) };
-    if returned < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    c_int::try_from(returned).map_err(|_| io::ErrorKind::InvalidData.into())
-}
-
-fn descriptor(number: c_int) -> io::Result<OwnedFd> {
-    // SAFETY: I4.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 fn set<T>(fd: BorrowedFd<'_>, name: c_int, value: &T) -> io::Result<()> {

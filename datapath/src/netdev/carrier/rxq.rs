@@ -11,7 +11,7 @@ use crate::batch::{Batch, MAX_BURST};
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
 use crate::frame::{Checksum, Frame, FramePool, Offload};
-use crate::netdev::spares::{Lost, Spares};
+use crate::netdev::spares::{self, Lost};
 use crate::netdev::{RecvStatus, Rxq, WakeSource};
 
 /// Datagrams asked for in a call by a quiet queue; the number doubles with each full call and halves
@@ -209,9 +209,7 @@ impl Rxq for CarrierRxq {
             return RecvStatus::More;
         }
         let wanted = self.depth.min(batch.remaining_capacity());
-        let slots = &mut self.slots[..wanted];
-        let n_ready =
-            slots.iter_mut().map_while(|slot| slot.spares.fill(pool).then_some(())).count();
+        let n_ready = spares::fill(&mut self.slots[..wanted], pool);
         if n_ready == 0 {
             // Datagrams may wait in the kernel for a buffer: nobody will tell of them again.
             return RecvStatus::More;
@@ -240,9 +238,6 @@ impl Rxq for CarrierRxq {
 
     fn park(&mut self, pool: &mut FramePool) {
         self.depth = FIRST_DEPTH;
-        self.slots
-            .iter_mut()
-            .map(|slot| &mut slot.spares)
-            .for_each(|spares| Spares::park(spares, pool));
+        spares::park(&mut self.slots[..], pool);
     }
 }

@@ -1,20 +1,16 @@
 //! The system calls of carriers' sockets, as safe functions.
 //!
 //! # Invariants
-//! - **I1** `mmsghdr` is plain data for which all bits zero is a value.
-//! - **I2** A message handed to the kernel points to arrays of the calling function, and to buffers that
+//! - **I1** A message handed to the kernel points to arrays of the calling function, and to buffers that
 //!   the caller lends it exclusively (receiving) or shares (sending) for the length of the call; the
 //!   kernel keeps no pointer. Lengths are those of the slices.
-//! - **I3** `recvmmsg` and `sendmmsg` touch as many messages as they are told, which are as many as the
-//!   array holds.
-//! - **I4** An option's value lives through the call, and its length is its size.
+//! - **I2** An option's value lives through the call, and its length is its size.
 //!
 //! # References
-//! recvmmsg(2), sendmmsg(2), udp(7), socket(7).
+//! udp(7), socket(7).
 
 #![allow(unsafe_code)]
 
-use core::ffi::c_void;
 use core::net::IpAddr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -24,13 +20,11 @@ use libc::{c_int, iovec, mmsghdr, socklen_t};
 
 use super::control::{Address, Control};
 use crate::batch::MAX_BURST;
-use crate::netdev::spares::Spares;
+use crate::netdev::mmsg;
+use crate::netdev::spares::{HasSpares, Spares};
 
 /// Accept datagrams over IPv6 without a checksum (linux/udp.h).
 pub(super) const UDP_NO_CHECK6_RX: c_int = 102;
-
-// SAFETY: I1.
-const NO_MESSAGE: mmsghdr = unsafe { core::mem::zeroed() };
 
 /// An IP version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +56,12 @@ impl Slot {
     }
 }
 
+impl HasSpares for Slot {
+    fn spares(&mut self) -> &mut Spares {
+        &mut self.spares
+    }
+}
+
 /// What is to be sent at once: one datagram, or several of one length.
 pub(super) struct Outgoing {
     /// To whom.
@@ -75,19 +75,14 @@ pub(super) struct Outgoing {
 /// Receives at most one datagram per slot; the number of slots filled, from the first on.
 /// Slots above [`MAX_BURST`] are not used.
 pub(super) fn recv_many(fd: BorrowedFd<'_>, slots: &mut [Slot]) -> io::Result<usize> {
-    let part =
-        |bytes: &mut [u8]| iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     let mut parts = ArrayVec::<[iovec; 2], MAX_BURST>::new();
     let mut messages = ArrayVec::<mmsghdr, MAX_BURST>::new();
     for slot in slots.iter_mut().take(MAX_BURST) {
-        let [small, spill] = slot.spares.parts();
-        parts.push([part(small), part(spill)]);
+        parts.push(slot.spares.parts().map(mmsg::part_mut));
     }
     for (slot, parts) in slots.iter_mut().zip(&mut parts) {
-        let mut message = NO_MESSAGE;
+        let mut message = mmsg::message(parts);
         let header = &mut message.msg_hdr;
-        header.msg_iov = parts.as_mut_ptr();
-        header.msg_iovlen = parts.len() as _;
         let control = slot.control.room_mut();
         header.msg_control = control.as_mut_ptr().cast();
         header.msg_controllen = control.len() as _;
@@ -96,12 +91,8 @@ pub(super) fn recv_many(fd: BorrowedFd<'_>, slots: &mut [Slot]) -> io::Result<us
         header.msg_namelen = socklen_t::try_from(from.len()).unwrap_or(0);
         messages.push(message);
     }
-    let n = socklen_t::try_from(messages.len()).unwrap_or(0);
-    let flags = libc::MSG_DONTWAIT;
-    let none = core::ptr::null_mut();
-    // SAFETY: I2 and I3.
-    let n = unsafe { libc::recvmmsg(fd.as_raw_fd(), messages.as_mut_ptr(), n, flags, none) };
-    let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: I1.
+    let n = unsafe { mmsg::recv(fd, &mut messages) }?;
     for (slot, message) in slots.iter_mut().zip(&messages).take(n) {
         slot.len = message.msg_len as usize;
         slot.truncated = message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
@@ -118,21 +109,14 @@ pub(super) fn send_many<'a>(
     outgoing: &[Outgoing],
     parts: impl Iterator<Item = &'a [u8]>,
 ) -> io::Result<usize> {
-    // The kernel's structure serves both directions, hence `*mut`; it only reads when sending.
-    let part = |bytes: &[u8]| iovec {
-        iov_base: bytes.as_ptr().cast_mut().cast::<c_void>(),
-        iov_len: bytes.len(),
-    };
-    let mut all: ArrayVec<iovec, MAX_BURST> = parts.map(part).take(MAX_BURST).collect();
+    let mut all: ArrayVec<iovec, MAX_BURST> = parts.map(mmsg::part).take(MAX_BURST).collect();
     let mut rest = &mut all[..];
     let mut messages = ArrayVec::<mmsghdr, MAX_BURST>::new();
     for out in outgoing.iter().take(MAX_BURST) {
         let (parts, others) = rest.split_at_mut(out.n_parts.min(rest.len()));
         rest = others;
-        let mut message = NO_MESSAGE;
+        let mut message = mmsg::message(parts);
         let header = &mut message.msg_hdr;
-        header.msg_iov = parts.as_mut_ptr();
-        header.msg_iovlen = parts.len() as _;
         let (control, to) = (out.control.as_bytes(), out.to.as_bytes());
         header.msg_control = control.as_ptr().cast_mut().cast();
         header.msg_controllen = control.len() as _;
@@ -140,11 +124,8 @@ pub(super) fn send_many<'a>(
         header.msg_namelen = socklen_t::try_from(to.len()).unwrap_or(0);
         messages.push(message);
     }
-    let n = socklen_t::try_from(messages.len()).unwrap_or(0);
-    let flags = libc::MSG_DONTWAIT;
-    // SAFETY: I2 and I3.
-    let n = unsafe { libc::sendmmsg(fd.as_raw_fd(), messages.as_mut_ptr(), n, flags) };
-    usize::try_from(n).map_err(|_| io::Error::last_os_error())
+    // SAFETY: I1.
+    unsafe { mmsg::send(fd, &mut messages) }
 }
 
 /// Sets an option that is a number.
@@ -235,7 +216,7 @@ fn filter(fd: BorrowedFd<'_>, program: &mut [libc::sock_filter]) -> io::Result<(
 
 fn set<T>(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &T) -> io::Result<()> {
     let (value, len) = ((&raw const *value).cast(), socklen_t::try_from(size_of::<T>()));
-    // SAFETY: I4.
+    // SAFETY: I2.
     let returned =
         unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value, len.unwrap_or(0)) };
     if returned < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }

@@ -4,7 +4,7 @@ use packet::tunnel::TunnelKind;
 
 use super::*;
 use crate::drop_reason::DropReason;
-use crate::frame::{FrameMemory, FramePool};
+use crate::frame::{FrameMemory, FramePool, SizeClass};
 use crate::l2::normal::lab::{BROADCAST, Lab, frame, host};
 use crate::tunnel::encapsulate::{Ends, Outer};
 use crate::tunnel::waiting::Wanted;
@@ -80,6 +80,22 @@ fn what_is_for_all_goes_to_each_host_of_the_list() {
     assert_eq!(lab.receive(0, [f]), []);
     let stats = lab.snapshot.ports[1].as_ref().unwrap().stats.clone();
     assert_eq!(stats.sum(|c| c.tx_drops(DropReason::TunnelNoRoute)), 1);
+    assert_eq!(lab.n_missing(), 0);
+}
+
+/// A copy that finds no buffer is a copy and a drop, so that the sums agree.
+#[test]
+fn a_copy_without_a_buffer_is_counted_and_the_last_host_gets_the_frame() {
+    let mut lab = lab();
+    let f = frame(BROADCAST, host(1));
+    let only = lab.pool.from_bytes(&f).unwrap();
+    let hoard: Vec<_> = std::iter::from_fn(|| lab.pool.get(SizeClass::Small)).collect();
+    // `receive_frames` checks that the sums agree.
+    assert_eq!(remotes(&lab.receive_frames(0, vec![only])), [[10, 0, 0, 3]]);
+    let stats = lab.snapshot.ports[1].as_ref().unwrap().stats.clone();
+    let counted = (stats.sum(|c| c.copies.get()), stats.sum(|c| c.tx_drops(DropReason::NoFrame)));
+    assert_eq!(counted, (1, 1));
+    lab.pool.put_all(hoard);
     assert_eq!(lab.n_missing(), 0);
 }
 

@@ -79,12 +79,15 @@ fn status(switch: &Switch, port: &PortView<'_>) -> Map<String, Json> {
         Device::Absent { .. } => None,
     };
     let choice = choice.map(|reason| ("driver_reason", reason));
+    let given = port.state.device.host_copy();
+    let given = given.map(|given| ("host_copy_reason", given.reason().to_owned()));
     let peer = peer_of(&port.config.settings).map(|peer| ("peer", peer.to_owned()));
     let tunnel = link_of(port).map(tunnels::show::status).unwrap_or_default();
     facts
         .into_iter()
         .chain(tunnel)
         .chain(choice)
+        .chain(given)
         .chain(peer)
         .map(|(key, value)| (key.to_owned(), value.into()))
         .collect()

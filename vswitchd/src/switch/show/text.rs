@@ -132,6 +132,8 @@ fn facts(port: &PortView<'_>) -> String {
     facts.extend(peer_of(&port.config.settings).map(|peer| format!("peer {peer}")));
     facts.extend(port.state.mac().map(|mac| mac.to_string()));
     facts.extend(vlan::words(&port.config.settings));
+    let given = port.state.device.host_copy();
+    facts.extend(given.filter(|given| given.is_given()).map(|_| "host hears too".to_owned()));
     facts.extend(storm::words(&port.config.settings));
     if port.config.settings.port_type() == PortType::Pcap
         && let Some(file) = &port.config.settings.file
@@ -155,6 +157,8 @@ fn below(switch: &Switch, port: &PortView<'_>) -> Vec<String> {
     lines.extend(error.map(|error| format!("error: {error}")));
     let link = port.state.link().and_then(|link| link.tunnel());
     lines.extend(link.and_then(tunnels::show::trouble).map(|error| format!("error: {error}")));
+    let kept = port.state.device.host_copy().and_then(|given| given.error());
+    lines.extend(kept.map(|error| format!("the host hears it too: {error}")));
     let counts = Counts::of(&port.state.stats);
     for side in ["rx", "tx"] {
         let get = |what: &str| counts.get(&format!("{side}_{what}"));

@@ -109,6 +109,8 @@ pub(super) struct TunnelState {
     /// Multicast groups that carriers receive.
     joined: BTreeSet<(PortNo, IpAddr, u32)>,
     addresses: Vec<HostAddress>,
+    /// Whether the kernel has told them.
+    knows_addresses: bool,
     neighbours: Neighbours,
     /// What the kernel said may hold no more.
     is_stale: bool,
@@ -134,6 +136,7 @@ impl TunnelState {
             remotes: BTreeMap::new(),
             joined: BTreeSet::new(),
             addresses: Vec::new(),
+            knows_addresses: false,
             neighbours: Neighbours::default(),
             is_stale: true,
             is_asked: false,
@@ -176,7 +179,7 @@ impl Switch {
             let link = TunnelLink { carrier, kept, tunnel: None, egress: None, error: None };
             let link = LinkState::Tunnel(Box::new(link));
             let driver = settings.port_type().word();
-            state.device = Device::Attached { driver, reason: None, link };
+            state.device = Device::Attached { driver, reason: None, link, host_copy: None };
         }
         Ok(())
     }
@@ -194,10 +197,8 @@ impl Switch {
             self.port_numbers.put(no.get());
             return Err(error.into());
         }
-        if self.tunnels.carriers.is_empty()
-            && let Ok(addresses) = self.tunnels.routes.addresses()
-        {
-            self.tunnels.addresses = addresses;
+        if self.tunnels.carriers.is_empty() {
+            self.ask_addresses();
         }
         info!("{} opened", carrier::name_of(kind, port));
         self.tunnels.carriers.insert((kind, port), CarrierState { no, stats, shunned: Vec::new() });
@@ -383,7 +384,7 @@ impl Switch {
         }
     }
 
-    /// Interfaces are other than before: ways may be, too.
+    /// Interfaces or addresses are other than before: ways may be, too.
     pub(super) fn tunnels_see_links(&mut self) {
         self.tunnels.is_stale = true;
     }
@@ -408,7 +409,8 @@ impl Switch {
     #[must_use]
     pub fn tunnels_rest(&self) -> Option<Duration> {
         let tunnels = &self.tunnels;
-        if tunnels.carriers.is_empty() || !(tunnels.is_stale || tunnels.is_asked) {
+        // This host's addresses matter to others as well ([`host_copy`](super::host_copy)).
+        if !(tunnels.is_stale || tunnels.is_asked) {
             return None;
         }
         let now_ns = self.engine.clock().now_ns();

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use datapath::PortNo;
+use datapath::netdev::HostCopy;
 use datapath::tunnel::{Link as Wire, Path, Way};
 use packet::MacAddr;
 
@@ -91,14 +92,7 @@ impl Switch {
         let mut all: Vec<Ends> = fixed.chain(remotes).chain(wanted).collect();
         all.sort_unstable();
         all.dedup();
-        let mut is_other = false;
-        match self.tunnels.routes.addresses() {
-            Ok(addresses) => {
-                is_other |= addresses != self.tunnels.addresses;
-                self.tunnels.addresses = addresses;
-            }
-            Err(error) => tracing::warn!("this host's addresses cannot be asked for: {error}"),
-        }
+        let mut is_other = self.ask_addresses();
         self.tunnels.neighbours.start();
         let mut seen = Seen::new();
         let mut resolved = BTreeMap::new();
@@ -110,6 +104,22 @@ impl Switch {
         self.tunnels.neighbours.forget_others();
         self.tunnels.resolved = resolved;
         is_other
+    }
+
+    /// Asks for this host's addresses; whether they are others than before.
+    pub(super) fn ask_addresses(&mut self) -> bool {
+        let tunnels = &mut self.tunnels;
+        match tunnels.routes.addresses() {
+            Ok(addresses) => {
+                let is_other = addresses != tunnels.addresses || !tunnels.knows_addresses;
+                (tunnels.addresses, tunnels.knows_addresses) = (addresses, true);
+                is_other
+            }
+            Err(error) => {
+                tracing::warn!("this host's addresses cannot be asked for: {error}");
+                false
+            }
+        }
     }
 
     fn resolve(&mut self, ends: Ends, seen: &mut Seen) -> Resolved {
@@ -173,8 +183,15 @@ impl Switch {
             }
             Some(ours) => {
                 let name = ours.name;
+                let is_kept = self.host_copy_of(&name) == Some(HostCopy::Off);
+                let error = is_kept.then(|| {
+                    format!(
+                        "the route to {remote} leads by port {name}, of which the host gets no copy \
+                         (set port {name} host-copy=true)"
+                    )
+                });
                 egress.why = format!("port {name} leaves a copy to the kernel, which answers, too");
-                (Way::Host, None)
+                (Way::Host, error)
             }
             None => {
                 egress.why = format!("{} is not a port of the switch", link.name);

@@ -2,10 +2,13 @@
 //!
 //! # Design
 //! Where this host's address is on a bridge's own port, the uplink is a port without an address, which
-//! packet sockets serve. The kernel sees what arrives there as well; since the bridge's port and the
-//! uplink may share a MAC address, it takes the packets for its own, and the carrier would receive what
-//! the datapath has opened. Carriers are told to receive nothing from such interfaces. One that has an
-//! address of its own is the host's way, and stays.
+//! packet sockets serve. Where the kernel hears what arrives there as well ([`host_copy`]: before Linux
+//! 6.6, or because the user wants it to), the bridge's port and the uplink may share a MAC address, so it
+//! takes the packets for its own, and the carrier would receive what the datapath has opened. Carriers
+//! are told to receive nothing from such interfaces. One that has an address of its own is the host's
+//! way, and stays.
+//!
+//! [`host_copy`]: super::super::host_copy
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -35,12 +38,7 @@ impl Switch {
     }
 
     fn shunned(&self) -> Vec<u32> {
-        let mut bridges = BTreeSet::new();
-        for bridge in self.config.bridges.keys() {
-            if self.ports_of(bridge).any(|port| self.is_end(&port)) {
-                self.joined(bridge, &mut bridges);
-            }
-        }
+        let bridges = self.bridges_with(|port| self.is_end(port));
         let ports = bridges.iter().flat_map(|bridge| self.ports_of(bridge));
         let uplinks = ports.filter_map(|port| {
             let Device::Attached { driver, link, .. } = &port.state.device else { return None };
@@ -61,14 +59,33 @@ impl Switch {
             && link.index().is_some_and(|index| self.has_address(index))
     }
 
+    /// Whether the kernel has told this host's addresses.
+    pub(in crate::switch) fn knows_addresses(&self) -> bool {
+        self.tunnels.knows_addresses
+    }
+
     /// Whether an interface has an address that tunnels may have. A link-local one has every interface.
-    fn has_address(&self, index: u32) -> bool {
+    pub(in crate::switch) fn has_address(&self, index: u32) -> bool {
         let is_global = |ip: IpAddr| match ip {
             IpAddr::V4(_) => true,
             IpAddr::V6(ip) => !ip.is_unicast_link_local(),
         };
         let mut own = self.tunnels.addresses.iter().filter(|address| address.index == index);
         own.any(|address| is_global(address.ip))
+    }
+
+    /// The bridges that have such a port, and those that are joined to them.
+    pub(in crate::switch) fn bridges_with(
+        &self,
+        is_such: impl Fn(&PortView<'_>) -> bool,
+    ) -> BTreeSet<String> {
+        let mut bridges = BTreeSet::new();
+        for bridge in self.config.bridges.keys() {
+            if self.ports_of(bridge).any(|port| is_such(&port)) {
+                self.joined(bridge, &mut bridges);
+            }
+        }
+        bridges
     }
 
     /// The bridges that are joined to one by patch ports, and itself.
