@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use switch_benches::cases::instructions::Baseline;
 use switch_benches::cases::{
-    Options, Peers, allocs, capture, engine, flows, footprint, forward, generator, hosts,
+    Options, Peers, allocs, capture, engine, flows, footprint, forward, generator, guests, hosts,
     instructions, overlay, patch, tunnel, vhost, vlan,
 };
 use switch_benches::lab;
@@ -108,6 +108,8 @@ enum Case {
     Overlay,
     /// Frames of a guest, by vhost-user: DPDK's testpmd.
     Vhost,
+    /// TCP and round trips between two guests' stacks, by vhost-user, with and without whole segments.
+    Guests,
     /// CPU time and first ping of an idle switch.
     Idle,
     /// Resident memory.
@@ -133,6 +135,7 @@ impl Case {
             Case::Tap => "tap",
             Case::Overlay => "overlay",
             Case::Vhost => "vhost",
+            Case::Guests => "guests",
             Case::Idle => "idle",
             Case::Memory => "memory",
         }
@@ -152,6 +155,7 @@ impl Case {
             Case::Tap,
             Case::Overlay,
             Case::Vhost,
+            Case::Guests,
             Case::Engine { pairs: engine::PAIRS.to_vec() },
             Case::Flows,
             Case::Capture,
@@ -188,6 +192,7 @@ impl Case {
             Case::Tap => hosts::run(options, Attach::Tap),
             Case::Overlay => overlay::run(options),
             Case::Vhost => vhost::run(options),
+            Case::Guests => guests::run(options),
             Case::Idle => footprint::idle(options),
             Case::Memory => footprint::memory(options),
         }

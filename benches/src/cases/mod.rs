@@ -7,6 +7,7 @@ pub mod flows;
 pub mod footprint;
 pub mod forward;
 pub mod generator;
+pub mod guests;
 pub mod hosts;
 pub mod instructions;
 pub mod overlay;
