@@ -95,6 +95,19 @@ impl Drop for Netns {
     }
 }
 
+/// Lays a veth between two namespaces, and sets both ends up.
+///
+/// # Errors
+/// There is one of these names.
+pub fn veth((near, port): (&Netns, &str), (far, peer): (&Netns, &str)) -> Result<()> {
+    let ends =
+        [port, "netns", &near.name, "type", "veth", "peer", "name", peer, "netns", &far.name];
+    process::run("ip", &[&["link", "add"], &ends[..]].concat())?;
+    near.ip(&["link", "set", port, "up"])?;
+    far.ip(&["link", "set", peer, "up"])?;
+    Ok(())
+}
+
 /// The address of host number `host`.
 #[must_use]
 pub fn ip_of(host: usize) -> String {
@@ -129,12 +142,17 @@ impl Lab {
     /// # Errors
     /// There is a wire already.
     pub fn wire(&self, host: usize) -> Result<String> {
+        self.wire_from(&self.switch, host)
+    }
+
+    /// Lays a veth from another switch to a host; the name of the switch's end.
+    ///
+    /// # Errors
+    /// There is a wire already.
+    pub fn wire_from(&self, switch: &Netns, host: usize) -> Result<String> {
         let port = format!("p{host}");
         let netns = self.host(host)?;
-        let (sw, far) = (&self.switch.name, &netns.name);
-        let ends = [&port, "netns", sw, "type", "veth", "peer", "name", HOST_IF, "netns", far];
-        process::run("ip", &[&["link", "add"], &ends[..]].concat())?;
-        self.switch.ip(&["link", "set", &port, "up"])?;
+        veth((switch, &port), (netns, HOST_IF))?;
         netns.address(HOST_IF, host)?;
         Ok(port)
     }

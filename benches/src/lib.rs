@@ -5,13 +5,15 @@
 //! believe it (commit, CPU, kernel, command, versions of the peers, time stolen by the hypervisor)
 //! is kept beside it by [`record`]. Switches run in turn, A B A B …, so that a slow minute of the
 //! machine hits each; ratios are taken round by round ([`stats`]). What a case needs is made by it:
-//! frames ([`traffic`], [`tunnel`]), a switch in process ([`rig`]) or as a process ([`switch`]), hosts ([`lab`]).
+//! frames ([`traffic`], [`tunnel`]), a switch in process ([`rig`]) or as a process ([`switch`]), hosts ([`lab`])
+//! and guests ([`guest`]).
 //!
 //! # Invariants
 //! Everything outside the process bears the run's own prefix ([`lab::prefix`]) and is removed at its
 //! end, also when it fails or is interrupted.
 
 pub mod cases;
+pub mod guest;
 pub mod lab;
 pub mod packages;
 pub mod pktgen;

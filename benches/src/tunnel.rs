@@ -12,12 +12,27 @@ use datapath::tunnel::{
 };
 use packet::MacAddr;
 
-const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-const REMOTE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
-const LOCAL_MAC: MacAddr = MacAddr([2, 2, 0, 0, 0, 1]);
-const REMOTE_MAC: MacAddr = MacAddr([2, 2, 0, 0, 0, 2]);
+/// One end of a tunnel.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    /// Its address, in the same network of 24 bits as that of the other.
+    pub ip: Ipv4Addr,
+    /// The MAC address of the port that has it.
+    pub mac: MacAddr,
+}
+
+/// The end at the switch that is measured, and the other.
+pub const ENDS: [End; 2] = [
+    End { ip: Ipv4Addr::new(192, 0, 2, 1), mac: MacAddr([2, 2, 0, 0, 0, 1]) },
+    End { ip: Ipv4Addr::new(192, 0, 2, 2), mac: MacAddr([2, 2, 0, 0, 0, 2]) },
+];
+const LOCAL: IpAddr = IpAddr::V4(ENDS[0].ip);
+const REMOTE: IpAddr = IpAddr::V4(ENDS[1].ip);
+const LOCAL_MAC: MacAddr = ENDS[0].mac;
+const REMOTE_MAC: MacAddr = ENDS[1].mac;
 const MTU: u32 = 1500;
-const VNI: u64 = 7;
+/// The virtual network.
+pub const VNI: u64 = 7;
 
 /// What the port is configured to.
 #[must_use]

@@ -11,8 +11,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use switch_benches::cases::instructions::Baseline;
 use switch_benches::cases::{
-    Options, Peers, allocs, capture, engine, flows, footprint, forward, generator, hosts,
-    instructions, patch, tunnel, vhost, vlan,
+    Options, Peers, allocs, capture, engine, flows, footprint, forward, generator, guests, hosts,
+    instructions, overlay, patch, tunnel, vhost, vlan,
 };
 use switch_benches::lab;
 use switch_benches::packages::{self, ETHTOOL, IPERF3, OVS, OVS_DPDK, TESTPMD, VALGRIND};
@@ -104,8 +104,12 @@ enum Case {
     Afxdp,
     /// TCP and round trips between hosts on TAPs.
     Tap,
+    /// TCP and round trips between hosts behind two switches, through VXLAN.
+    Overlay,
     /// Frames of a guest, by vhost-user: DPDK's testpmd.
     Vhost,
+    /// TCP and round trips between two guests' stacks, by vhost-user, with and without whole segments.
+    Guests,
     /// CPU time and first ping of an idle switch.
     Idle,
     /// Resident memory.
@@ -129,7 +133,9 @@ impl Case {
             Case::Tcp => "tcp",
             Case::Afxdp => "afxdp",
             Case::Tap => "tap",
+            Case::Overlay => "overlay",
             Case::Vhost => "vhost",
+            Case::Guests => "guests",
             Case::Idle => "idle",
             Case::Memory => "memory",
         }
@@ -147,7 +153,9 @@ impl Case {
             Case::Tcp,
             Case::Afxdp,
             Case::Tap,
+            Case::Overlay,
             Case::Vhost,
+            Case::Guests,
             Case::Engine { pairs: engine::PAIRS.to_vec() },
             Case::Flows,
             Case::Capture,
@@ -182,7 +190,9 @@ impl Case {
             Case::Tcp => hosts::run(options, Attach::System),
             Case::Afxdp => hosts::run(options, Attach::AfXdp),
             Case::Tap => hosts::run(options, Attach::Tap),
+            Case::Overlay => overlay::run(options),
             Case::Vhost => vhost::run(options),
+            Case::Guests => guests::run(options),
             Case::Idle => footprint::idle(options),
             Case::Memory => footprint::memory(options),
         }

@@ -14,13 +14,13 @@ use anyhow::{Result, ensure};
 use datapath::{PollCpus, Workers};
 use serde::Serialize;
 
-use super::{Options, Peers, progress};
+use super::{Options, progress};
 use crate::packages::{OVS_DPDK, TESTPMD};
 use crate::process::wait_for;
 use crate::record::{Bar, Report, Steal};
 use crate::rig::{Plug, Rig, Source};
 use crate::stats::{Summary, cell};
-use crate::switch::{BRIDGE, Daemon, HugePages, Ovs, io_rate};
+use crate::switch::{BRIDGE, Daemon, Ovs, io_rate};
 use crate::table::Table;
 use crate::traffic::{Direction, Pairs};
 
@@ -77,13 +77,11 @@ struct Sample {
 /// A switch cannot be started, or loses frames, or does not learn.
 pub fn run(options: &Options, pairs: &[u32]) -> Result<Report> {
     options.require(&[], &[OVS_DPDK, TESTPMD])?;
-    let mut contestants = vec![Contestant::Engine, Contestant::Daemon];
-    let pages = if options.peers == Peers::Beside {
-        contestants.extend([Contestant::OvsDpdk, Contestant::Ceiling]);
-        Some(HugePages::reserve()?)
-    } else {
-        None
-    };
+    let contestants = options.contestants(
+        &[Contestant::Engine, Contestant::Daemon],
+        &[Contestant::OvsDpdk, Contestant::Ceiling],
+    );
+    let pages = options.pages_for_peers()?;
     let dir = tempfile::Builder::new().prefix("bench-pcap").tempdir()?;
     let (mut report, mut samples) = (Report::new("engine"), Vec::new());
     for &n in pairs {
@@ -177,7 +175,7 @@ fn daemon(files: &[PathBuf; 2], n: u32, options: &Options) -> Result<Rate> {
 
 fn ovs(files: &[PathBuf; 2], options: &Options) -> Result<Rate> {
     let entries = format!("other_config:mac-table-size={MAX_ENTRIES}");
-    let ovs = Ovs::start_dpdk(options.cpu, &[&entries])?;
+    let ovs = Ovs::start_dpdk(None, options.cpu, &[], &[&entries])?;
     let (n, took) = ovs.play(files, OVS_WARM_UP, options.measure)?;
     Ok(Rate { mpps: mpps(n, took), learned: Some(ovs.n_learned()?) })
 }

@@ -24,12 +24,12 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::engine::mpps;
-use super::{Options, Peers, progress};
+use super::{Options, progress};
 use crate::packages::OVS_DPDK;
 use crate::process::{output, wait_for};
 use crate::record::{Bar, Report, Steal};
 use crate::stats::{Summary, cell};
-use crate::switch::{BRIDGE, Daemon, HugePages, Ovs};
+use crate::switch::{BRIDGE, Daemon, Ovs};
 use crate::table::Table;
 use crate::traffic::{Direction, Explosion, Streams};
 
@@ -215,13 +215,8 @@ struct Input {
 /// A switch cannot be started, or loses frames.
 pub fn run(options: &Options) -> Result<Report> {
     options.require(&[], &[OVS_DPDK])?;
-    let mut contestants = vec![Contestant::Daemon];
-    let pages = if options.peers == Peers::Beside {
-        contestants.push(Contestant::OvsDpdk);
-        Some(HugePages::reserve()?)
-    } else {
-        None
-    };
+    let contestants = options.contestants(&[Contestant::Daemon], &[Contestant::OvsDpdk]);
+    let pages = options.pages_for_peers()?;
     let dir = tempfile::Builder::new().prefix("bench-flows").tempdir()?;
     let (mut report, mut samples) = (Report::new("flows"), Vec::new());
     for rules in CASES {
@@ -302,7 +297,7 @@ fn daemon(input: &Input, options: &Options) -> Result<Measured> {
 }
 
 fn ovs(input: &Input, options: &Options) -> Result<Measured> {
-    let ovs = Ovs::start_dpdk(options.cpu, &["fail_mode=secure"])?;
+    let ovs = Ovs::start_dpdk(None, options.cpu, &[], &["fail_mode=secure"])?;
     let rules = input.rules.display().to_string();
     let add_flows = timed(ovs.ofctl_command("add-flows").arg(&rules), 0)?;
     let dump_flows = timed(&mut ovs.ofctl_command("dump-flows"), input.n_rules)?;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use serde::Serialize;
 
-use super::{Options, Peers, progress};
+use super::{Options, progress};
 use crate::lab::{HOST_IF, Lab};
 use crate::packages::{IP, OVS};
 use crate::pktgen::search::LimitedBy;
@@ -82,10 +82,8 @@ struct Sample {
 /// Not root, or something is missing.
 pub fn run(options: &Options) -> Result<Report> {
     options.require(&[IP], &[OVS])?;
-    let mut contestants = vec![Contestant::Ours, Contestant::OursAfXdp, Contestant::LinuxBridge];
-    if options.peers == Peers::Beside {
-        contestants.extend([Contestant::Ovs, Contestant::OvsAfXdp]);
-    }
+    let own = [Contestant::Ours, Contestant::OursAfXdp, Contestant::LinuxBridge];
+    let contestants = options.contestants(&own, &[Contestant::Ovs, Contestant::OvsAfXdp]);
     let (mut report, mut samples) = (Report::new("forward"), Vec::new());
     for round in 0..options.n_rounds {
         for &switch in &contestants {

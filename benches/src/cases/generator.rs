@@ -13,11 +13,11 @@ use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use serde::Serialize;
 
-use super::{Options, Peers, engine, progress};
-use crate::lab::Netns;
+use super::{Options, engine, progress};
+use crate::lab::{Netns, veth};
 use crate::packages::{IP, TESTPMD};
 use crate::pktgen::{cli::Cli, run};
-use crate::process::{self, wait_for};
+use crate::process::wait_for;
 use crate::record::{Bar, Report, Steal};
 use crate::stats::{Summary, cell};
 use crate::switch::txonly;
@@ -62,10 +62,8 @@ struct Sample {
 /// Not root, or something is missing.
 pub fn run(options: &Options) -> Result<Report> {
     options.require(&[IP], &[TESTPMD])?;
-    let mut generators = vec![Generator::Pktgen];
-    if options.peers == Peers::Beside {
-        generators.extend([Generator::Testpmd, Generator::TestpmdXdp]);
-    }
+    let peers = [Generator::Testpmd, Generator::TestpmdXdp];
+    let generators = options.contestants(&[Generator::Pktgen], &peers);
     let (mut report, mut samples) = (Report::new("generator"), Vec::new());
     for round in 0..options.n_rounds {
         for &generator in &generators {
@@ -87,10 +85,7 @@ pub fn run(options: &Options) -> Result<Report> {
 /// Frames per second that arrive, millions.
 fn measure(generator: Generator, options: &Options) -> Result<f64> {
     let [near, far] = [Netns::new("near")?, Netns::new("far")?];
-    let ends = [NEAR, "netns", &near.name, "type", "veth", "peer", "name", FAR, "netns", &far.name];
-    process::run("ip", &[&["link", "add"], &ends[..]].concat())?;
-    near.ip(&["link", "set", NEAR, "up"])?;
-    far.ip(&["link", "set", FAR, "up"])?;
+    veth((&near, NEAR), (&far, FAR))?;
     let rate = || rate(&far, options.measure);
     match generator {
         Generator::Pktgen => thread::scope(|scope| {

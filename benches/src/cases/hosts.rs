@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Options, Peers, progress};
+use super::{Options, progress};
 use crate::lab::{HOST_IF, Lab, ip_of};
 use crate::packages::{ETHTOOL, IP, IPERF3, OVS, OVS_DPDK, PING};
 use crate::process::{Running, daemon_in, wait_for};
@@ -72,15 +72,12 @@ struct Sample {
 /// Not root, something is missing, or traffic does not pass.
 pub fn run(options: &Options, attach: Attach) -> Result<Report> {
     options.require(&[IP, PING, IPERF3], &[OVS, OVS_DPDK, ETHTOOL])?;
-    let mut contestants = vec![Contestant::Ours];
-    if attach == Attach::System {
-        contestants.push(Contestant::LinuxBridge);
-    }
-    if options.peers == Peers::Beside {
-        // Its AF_XDP ports know no TSO.
-        contestants.extend((attach != Attach::AfXdp).then_some(Contestant::OvsTso));
-        contestants.push(Contestant::Ovs);
-    }
+    let own = [Contestant::Ours, Contestant::LinuxBridge];
+    let own = if attach == Attach::System { &own[..] } else { &own[..1] };
+    let peers = [Contestant::OvsTso, Contestant::Ovs];
+    // Its AF_XDP ports know no TSO.
+    let peers = if attach == Attach::AfXdp { &peers[1..] } else { &peers[..] };
+    let contestants = options.contestants(own, peers);
     let (case, title) = match attach {
         Attach::System => {
             ("tcp", "Two hosts on veth, one TCP stream (iperf3) and a flood of pings")

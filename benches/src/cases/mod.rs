@@ -7,8 +7,10 @@ pub mod flows;
 pub mod footprint;
 pub mod forward;
 pub mod generator;
+pub mod guests;
 pub mod hosts;
 pub mod instructions;
+pub mod overlay;
 pub mod patch;
 pub mod tunnel;
 pub mod vhost;
@@ -20,6 +22,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::packages::{Missing, Need, require};
+use crate::switch::HugePages;
 
 /// Whether peers are measured too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +49,23 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whom a case measures: our own ways, and the peers if they are asked for.
+    #[must_use]
+    pub fn contestants<T: Clone>(&self, own: &[T], peers: &[T]) -> Vec<T> {
+        match self.peers {
+            Peers::Beside => [own, peers].concat(),
+            Peers::Without => own.to_vec(),
+        }
+    }
+
+    /// Huge pages, for as long as the peers that need them are measured.
+    ///
+    /// # Errors
+    /// As [`HugePages::reserve`].
+    pub fn pages_for_peers(&self) -> Result<Option<HugePages>> {
+        (self.peers == Peers::Beside).then(HugePages::reserve).transpose()
+    }
+
     /// Sees to it that a case can run.
     ///
     /// # Errors

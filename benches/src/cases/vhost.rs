@@ -14,12 +14,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::{Options, Peers, progress};
+use super::{Options, progress};
 use crate::lab::Netns;
 use crate::packages::{IP, OVS_DPDK, TESTPMD};
 use crate::record::{Bar, Report, Steal};
 use crate::stats::{Summary, cell};
-use crate::switch::{BRIDGE, Circle, Daemon, HugePages, Ovs, guest_rate};
+use crate::switch::{Circle, Daemon, HugePages, Hypervisor, Ovs, guest_rate};
 use crate::table::Table;
 
 const PORTS: [&str; 2] = ["vm1", "vm2"];
@@ -71,10 +71,7 @@ impl Sample {
 /// Not root, or something is missing.
 pub fn run(options: &Options) -> Result<Report> {
     options.require(&[IP, TESTPMD], &[OVS_DPDK])?;
-    let mut peers = vec![Peer::Ours];
-    if options.peers == Peers::Beside {
-        peers.push(Peer::OvsDpdk);
-    }
+    let peers = options.contestants(&[Peer::Ours], &[Peer::OvsDpdk]);
     let _pages = HugePages::reserve()?;
     let (mut report, mut samples) = (Report::new("vhost"), Vec::new());
     for round in 0..options.n_rounds {
@@ -105,29 +102,24 @@ pub fn run(options: &Options) -> Result<Report> {
 fn measure(peer: Peer, circle: Circle, options: &Options) -> Result<f64> {
     let folder = tempfile::Builder::new().prefix("bench-vhost").tempdir()?;
     let sockets = PORTS.map(|port| folder.path().join(port));
-    let ports = PORTS.iter().zip(&sockets);
     match peer {
         Peer::Ours => {
             let (netns, cpu) = (Netns::new("sw")?, options.cpu.to_string());
             let daemon = Daemon::start(Some(&netns.name), &["--poll-cpus", &cpu])?;
             daemon.add_bridge(&[])?;
-            for (port, path) in ports {
-                let path = format!("path={}", path.display());
-                daemon.ofctl(&["add-port", BRIDGE, port, "type=vhost-user", &path])?;
-            }
+            plug(&daemon, &sockets)?;
             rate(&sockets, circle, options)
         }
         Peer::OvsDpdk => {
-            let ovs = Ovs::start_dpdk(options.cpu, &[])?;
-            for (port, path) in ports {
-                let path = format!("options:vhost-server-path={}", path.display());
-                let kind = "type=dpdkvhostuserclient";
-                let add = ["add-port", BRIDGE, port, "--", "set", "interface", port, kind, &path];
-                ovs.vsctl(&add)?;
-            }
+            let ovs = Ovs::start_dpdk(None, options.cpu, &[], &[])?;
+            plug(&ovs, &sockets)?;
             rate(&sockets, circle, options)
         }
     }
+}
+
+fn plug(switch: &impl Hypervisor, sockets: &[PathBuf; 2]) -> Result<()> {
+    PORTS.iter().zip(sockets).try_for_each(|(port, socket)| switch.add_guest(port, socket))
 }
 
 fn rate(sockets: &[PathBuf; 2], circle: Circle, options: &Options) -> Result<f64> {

@@ -16,9 +16,18 @@ impl LinuxBridge {
     /// # Errors
     /// The kernel has none.
     pub fn start(netns: &str) -> Result<LinuxBridge> {
-        process::run("ip", &["-n", netns, "link", "add", BRIDGE, "type", "bridge"])?;
-        process::run("ip", &["-n", netns, "link", "set", BRIDGE, "up"])?;
-        Ok(LinuxBridge { netns: netns.into() })
+        let bridge = LinuxBridge { netns: netns.into() };
+        bridge.ip(&["link", "add", BRIDGE, "type", "bridge"])?;
+        bridge.ip(&["link", "set", BRIDGE, "up"])?;
+        Ok(bridge)
+    }
+
+    /// Runs `ip` in its namespace.
+    ///
+    /// # Errors
+    /// As [`process::run`].
+    pub(super) fn ip(&self, args: &[&str]) -> Result<String> {
+        process::run("ip", &[&["-n", &self.netns], args].concat())
     }
 }
 
@@ -27,7 +36,7 @@ impl Switch for LinuxBridge {
         if attach != Attach::System {
             bail!("{name}: a Linux bridge creates no TAP");
         }
-        process::run("ip", &["-n", &self.netns, "link", "set", name, "master", BRIDGE])?;
+        self.ip(&["link", "set", name, "master", BRIDGE])?;
         Ok(())
     }
 

@@ -4,18 +4,27 @@ mod bridge;
 mod daemon;
 mod joined;
 mod ovs;
+mod pages;
 mod testpmd;
+mod vhost;
+mod vxlan;
 
 use anyhow::{Context, Result};
 
 pub use bridge::LinuxBridge;
 pub use daemon::Daemon;
 pub use joined::{Join, Joined};
-pub use ovs::{Build, HugePages, Ovs, OvsConfig};
+pub use ovs::{Build, Ovs, OvsConfig, Repeat};
+pub use pages::HugePages;
 pub use testpmd::{Circle, guest_rate, io_rate, txonly};
+pub use vhost::Hypervisor;
+pub use vxlan::TUNNEL;
 
 /// The name of the bridge in every switch.
 pub const BRIDGE: &str = "br0";
+
+/// The name of the bridge that outer packets of tunnels go and come by, where there is one.
+pub const UNDERLAY: &str = "phy";
 
 /// How a port attaches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -23,6 +23,15 @@ pub enum Build {
     Dpdk,
 }
 
+/// How often a capture file is played.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Repeat {
+    /// Once; the port is silent after that.
+    Never,
+    /// Again and again.
+    Forever,
+}
+
 /// How it is started.
 pub struct OvsConfig<'a> {
     /// Which build.
@@ -86,27 +95,29 @@ impl Ovs {
         Ok(ovs)
     }
 
-    /// Starts the build with DPDK beside us, with one polling thread, on `cpu`; `bridge` as in
-    /// [`OvsConfig::bridge`].
+    /// Starts the build with DPDK, in a namespace or beside us, with one polling thread, on `cpu`; `more`
+    /// and `bridge` as in [`OvsConfig`].
     ///
     /// # Errors
     /// As for [`Ovs::start`].
-    pub fn start_dpdk(cpu: usize, bridge: &[&str]) -> Result<Ovs> {
+    pub fn start_dpdk(
+        netns: Option<&str>,
+        cpu: usize,
+        more: &[(&str, &str)],
+        bridge: &[&str],
+    ) -> Result<Ovs> {
         let mask = format!("{:#x}", 1_u64 << cpu);
         let main = if cpu == 0 { "0x2" } else { "0x1" };
-        Ovs::start(&OvsConfig {
-            build: Build::Dpdk,
-            netns: None,
-            other_config: &[
-                ("dpdk-init", "true"),
-                ("dpdk-extra", "--no-pci"),
-                ("dpdk-lcore-mask", main),
-                ("dpdk-socket-mem", "1024"),
-                ("pmd-cpu-mask", &mask),
-                ("flow-limit", "1000000"),
-            ],
-            bridge,
-        })
+        let usual = [
+            ("dpdk-init", "true"),
+            ("dpdk-extra", "--no-pci"),
+            ("dpdk-lcore-mask", main),
+            ("dpdk-socket-mem", "1024"),
+            ("pmd-cpu-mask", &mask),
+            ("flow-limit", "1000000"),
+        ];
+        let other_config = &[&usual, more].concat();
+        Ovs::start(&OvsConfig { build: Build::Dpdk, netns, other_config, bridge })
     }
 
     /// Plays two capture files, each by a port of its own; after `warm_up`, counts for about `measure`
@@ -121,7 +132,7 @@ impl Ovs {
         measure: Duration,
     ) -> Result<(u64, Duration)> {
         for (port, file) in ["pf", "pr"].iter().zip(files) {
-            self.add_pcap(port, file)?;
+            self.add_pcap((BRIDGE, port), file, Repeat::Forever)?;
         }
         std::thread::sleep(warm_up);
         self.clear_received()?;
@@ -152,7 +163,11 @@ impl Ovs {
     /// `ovs-ofctl` with a command about the bridge.
     #[must_use]
     pub fn ofctl_command(&self, command: &str) -> Command {
-        let bridge = format!("unix:{}", self.dir.path().join(format!("{BRIDGE}.mgmt")).display());
+        self.ofctl_of(BRIDGE, command)
+    }
+
+    fn ofctl_of(&self, bridge: &str, command: &str) -> Command {
+        let bridge = format!("unix:{}", self.dir.path().join(format!("{bridge}.mgmt")).display());
         let mut ofctl = Command::new("ovs-ofctl");
         ofctl.args([command, &bridge]);
         ofctl
@@ -164,20 +179,35 @@ impl Ovs {
         self.vswitchd.pid()
     }
 
-    /// Adds a port that plays a capture file from memory, by DPDK.
+    /// Adds a port to a bridge that plays a capture file from memory, by DPDK.
     ///
     /// # Errors
     /// DPDK has too few buffers for the file, or no driver `net_pcap`.
-    pub fn add_pcap(&self, name: &str, file: &Path) -> Result<()> {
+    pub fn add_pcap(
+        &self,
+        (bridge, name): (&str, &str),
+        file: &Path,
+        repeat: Repeat,
+    ) -> Result<()> {
+        let infinite = u8::from(repeat == Repeat::Forever);
         let device = format!(
-            "options:dpdk-devargs=net_pcap_{name},rx_pcap={},infinite_rx=1",
+            "options:dpdk-devargs=net_pcap_{name},rx_pcap={},infinite_rx={infinite}",
             file.display()
         );
-        let add = ["add-port", BRIDGE, name, "--", "set", "interface", name, "type=dpdk", &device];
+        let add = ["add-port", bridge, name, "--", "set", "interface", name, "type=dpdk", &device];
         self.vsctl(&add)?;
         let error = self.vsctl(&["get", "interface", name, "error"])?;
         anyhow::ensure!(error.trim() == "[]", "{name}: {}", error.trim());
         Ok(())
+    }
+
+    /// Frames that a port of a bridge was sent.
+    ///
+    /// # Errors
+    /// There is no such port.
+    pub fn sent(&self, (bridge, port): (&str, &str)) -> Result<u64> {
+        let shown = output(self.ofctl_of(bridge, "dump-ports").arg(port))?;
+        n_sent(&shown).with_context(|| format!("dump-ports says {shown:?}"))
     }
 
     /// Frames that its polling threads received since [`Ovs::clear_received`].
@@ -224,44 +254,27 @@ impl Switch for Ovs {
     }
 }
 
+/// Of `  port  far: rx pkts=1, bytes=…` and, in the next line, `tx pkts=2, bytes=…`.
+fn n_sent(shown: &str) -> Option<u64> {
+    let rest = shown.split("tx pkts=").nth(1)?;
+    rest.split(',').next()?.parse().ok()
+}
+
 fn vsctl(dir: &Path, args: &[&str]) -> Result<String> {
     let db = format!("--db=unix:{}", dir.join("db.sock").display());
     output(Command::new("ovs-vsctl").env("OVS_RUNDIR", dir).arg(db).args(args))
 }
 
-/// Huge pages, which DPDK needs, for as long as this lives.
-pub struct HugePages {
-    before: String,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-const NR_HUGEPAGES: &str = "/proc/sys/vm/nr_hugepages";
-/// Enough for 1 GiB of packet buffers, with room, in pages of 2 MiB.
-const N_PAGES: u64 = 1200;
-
-impl HugePages {
-    /// Reserves what is missing.
-    ///
-    /// # Errors
-    /// Not root, or too little memory.
-    pub fn reserve() -> Result<HugePages> {
-        let before = fs::read_to_string(NR_HUGEPAGES)?.trim().to_string();
-        if before.parse::<u64>()? < N_PAGES {
-            fs::write(NR_HUGEPAGES, N_PAGES.to_string()).context("huge pages need root")?;
-        }
-        let got: u64 = fs::read_to_string(NR_HUGEPAGES)?.trim().parse()?;
-        let pages = HugePages { before };
-        anyhow::ensure!(got >= N_PAGES, "{got} huge pages of 2 MiB (needed: {N_PAGES})");
-        let mounts = fs::read_to_string("/proc/mounts")?;
-        if !mounts.lines().any(|line| line.contains(" hugetlbfs ")) {
-            fs::create_dir_all("/dev/hugepages")?;
-            run("mount", &["-t", "hugetlbfs", "none", "/dev/hugepages"])?;
-        }
-        Ok(pages)
-    }
-}
-
-impl Drop for HugePages {
-    fn drop(&mut self) {
-        let _ = fs::write(NR_HUGEPAGES, &self.before);
+    #[test]
+    fn the_number_of_frames_sent_is_read() {
+        let shown = "OFPST_PORT reply (xid=0x4): 1 ports\n  port  far: rx pkts=1000, bytes=60000, \
+                     drop=0, errs=0, frame=0, over=0, crc=0\n           tx pkts=845, bytes=92826, \
+                     drop=0, errs=0, coll=0\n";
+        assert_eq!(n_sent(shown), Some(845));
+        assert_eq!(n_sent("no such port"), None);
     }
 }
