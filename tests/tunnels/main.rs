@@ -8,6 +8,7 @@ mod golden;
 mod inband;
 mod kernel;
 mod life;
+mod options;
 mod ovs;
 mod refusals;
 mod rig;

@@ -121,7 +121,7 @@ pub(super) struct TunnelState {
     /// How many ports it has.
     n_published: usize,
     /// What is to be published differs.
-    is_other: bool,
+    pub is_other: bool,
 }
 
 impl TunnelState {
@@ -353,9 +353,26 @@ impl Switch {
                 tunnels.add_path(ends.0, ends.1, Arc::clone(&resolved.path));
             }
         }
+        self.add_options(&mut tunnels);
         self.tunnels.n_published = n_ports;
         self.tunnels.published = Arc::new(tunnels);
         self.tunnels.is_other = false;
+    }
+
+    /// Says for each Geneve port which options its bridge has made fields.
+    fn add_options(&self, tunnels: &mut Tunnels) {
+        for (name, state) in &self.bridges {
+            let options = state.openflow.ofproto.options();
+            if options.is_empty() {
+                continue;
+            }
+            for port in self.ports_of(name) {
+                let link = port.state.link().and_then(|link| link.tunnel()?.tunnel.as_ref());
+                if link.is_some_and(|tunnel| tunnel.config.kind == TunnelKind::Geneve) {
+                    tunnels.know_options(port.state.no, Arc::clone(options));
+                }
+            }
+        }
     }
 
     /// The addresses of a port's interface: tunnels to them end there.
