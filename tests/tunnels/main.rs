@@ -14,3 +14,4 @@ mod refusals;
 mod rig;
 mod segments;
 mod sites;
+mod uplink;

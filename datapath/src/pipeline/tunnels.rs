@@ -22,6 +22,8 @@ use crate::l2::normal::{Output, Stage};
 use crate::offload::segment;
 use crate::tunnel::groups::Groups;
 use crate::tunnel::open::{self, Opened, Opener, Source};
+use crate::tunnel::waiting::Wanted;
+use crate::tunnel::{Terminator, uplink, uplink::Uplink};
 use crate::view::{Port, PortKind, Program};
 
 /// Whether outer packets that arrive at a port are opened.
@@ -49,6 +51,11 @@ pub(super) fn arrive(
         let groups = open_all(stage, source, batch, counters);
         counters.opened.add(groups.n_frames());
         appear_all(stage, flows, groups, out);
+        if let Source::Port(terminator) = source
+            && let Some(uplink) = stage.snapshot.tunnels.uplink(port.no)
+        {
+            attend(stage, (port, terminator, uplink), batch, out);
+        }
         if matches!(source, Source::Carrier) {
             // What the kernel handed over is no packet of a tunnel.
             counters.drop_rx(DropReason::TunnelBadHeader, batch.len() as u64);
@@ -57,6 +64,30 @@ pub(super) fn arrive(
             forward_in_bridge(stage, flows, (port, None), batch, out);
         }
     });
+}
+
+/// Does for an uplink what the kernel cannot: answers who asks for its addresses, and notes who tells
+/// where it is.
+fn attend(
+    stage: &mut Stage<'_>,
+    (port, terminator, uplink): (&Port, &Terminator, &Uplink),
+    batch: &Batch,
+    out: &mut impl Output,
+) {
+    for frame in batch {
+        if !uplink::may_be_about_neighbours(frame.data()) {
+            continue;
+        }
+        if let Some((ip, mac)) = uplink::heard(frame)
+            && uplink.hops.contains(&ip)
+        {
+            stage.hops.waiting.want(Wanted::Neighbour(port.no, (ip, mac)), stage.now_ns);
+        }
+        if let Some(answer) = uplink::answer(frame, terminator, stage.pool) {
+            port.stats.of(stage.thread).copies.add(1);
+            out.output(stage.pool, port.no, answer);
+        }
+    }
 }
 
 /// Hands a batch on, in as many batches as it takes after what stands for several packets of tunnels

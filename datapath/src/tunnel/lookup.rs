@@ -20,7 +20,7 @@ use packet::flow::OptionTable;
 use packet::tunnel::vxlan::Extension;
 use packet::tunnel::{TunnelKey, TunnelKind};
 
-use super::{Address, Key, Path, Switch, TunnelConfig};
+use super::{Address, Key, Path, Switch, TunnelConfig, Uplink};
 use crate::ids::PortNo;
 
 /// What the ports of a table fix: in the order of the look-up.
@@ -76,6 +76,8 @@ pub struct Tunnels {
     has_gre: bool,
     /// The ways to remotes that flows name.
     paths: BTreeMap<(IpAddr, Option<IpAddr>), Arc<Path>>,
+    /// Uplinks that the kernel hears nothing of.
+    uplinks: BTreeMap<PortNo, Uplink>,
     /// Which options of Geneve are fields, of the ports whose bridge has said so.
     options: BTreeMap<PortNo, Arc<OptionTable>>,
 }
@@ -131,6 +133,17 @@ impl Tunnels {
     /// configuration asks for.
     pub fn add_path(&mut self, remote: IpAddr, local: Option<IpAddr>, path: Arc<Path>) {
         self.paths.insert((remote, local), path);
+    }
+
+    /// Adds an uplink that the kernel hears nothing of.
+    pub fn add_uplink(&mut self, no: PortNo, uplink: Uplink) {
+        self.uplinks.insert(no, uplink);
+    }
+
+    /// Such an uplink.
+    #[must_use]
+    pub fn uplink(&self, no: PortNo) -> Option<&Uplink> {
+        self.uplinks.get(&no)
     }
 
     /// Says which options of Geneve are fields in the bridge of a port.
