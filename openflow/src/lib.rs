@@ -33,6 +33,7 @@ pub mod kind;
 pub mod message;
 pub mod meter;
 pub mod nicira;
+pub mod options;
 mod oxm;
 pub mod packet_io;
 pub mod port;

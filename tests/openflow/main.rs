@@ -6,5 +6,6 @@
 
 mod controllers;
 mod monitor;
+mod options;
 mod script;
 mod traffic;

@@ -6,7 +6,7 @@ use switch_tests::traffic::{ping, tcp, wait_reachable};
 use crate::rig::{End, INNER_MTU, Kind, Site, Underlay, remote, wired};
 
 /// An Open vSwitch whose uplink and address are on `phy`, and whose tunnel is on `int`.
-fn open_vswitch<'a>(end: &'a End, n: u8, tunnel: &[&str]) -> Ovs<'a> {
+pub fn open_vswitch<'a>(end: &'a End, n: u8, tunnel: &[&str]) -> Ovs<'a> {
     let ovs = Ovs::start(&end.ns, &[]);
     ovs.add_bridge("phy");
     ovs.vsctl(&["add-port", "phy", "wan"]);

@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, unbounded};
 use foldhash::fast::RandomState;
+use packet::MacAddr;
 
 pub use report::{RxqReport, ThreadReport};
 
@@ -110,6 +111,15 @@ pub enum Event {
         remote: IpAddr,
         /// This host's address, if the flow says which.
         local: Option<IpAddr>,
+    },
+    /// A next hop on the link of an uplink has told its MAC address, and the kernel did not hear it.
+    NeighbourHeard {
+        /// The port.
+        port: PortNo,
+        /// The next hop.
+        ip: IpAddr,
+        /// Its MAC address.
+        mac: MacAddr,
     },
     /// A packet came by the port of a segment from a remote host that has no number there.
     RemoteWanted {

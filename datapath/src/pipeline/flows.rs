@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
+use packet::flow::OptionTable;
 use packet::flow::extract::{self, Depth};
 use packet::flow::place;
 use packet::tunnel::TunnelKey;
@@ -222,7 +223,9 @@ impl Flows {
         }
         let is_group = |frame: &&Frame| frame.data().first().is_some_and(|byte| byte & 1 != 0);
         counters.rx_multicast.add(batch.iter().filter(is_group).count() as u64);
-        let from = From { port: in_port, id: RecircId(0), tunnel };
+        let options = tunnel.filter(|key| !key.options.is_empty());
+        let options = options.and_then(|_| stage.snapshot.tunnels.options(in_port.no));
+        let from = From { port: in_port, id: RecircId(0), tunnel, options };
         self.pass(stage, from, batch, out);
         self.recirculate(stage, out);
     }
@@ -247,7 +250,7 @@ impl Flows {
             self.stats.recirculations.add(next.frames.len() as u64);
             match stage.snapshot.port(next.in_port) {
                 Some(port) => {
-                    let from = From { port, id: next.id, tunnel: None };
+                    let from = From { port, id: next.id, tunnel: None, options: None };
                     self.pass(stage, from, &mut next.frames, out);
                 }
                 None => stage.pool.put_all(next.frames.drain(..)),
@@ -386,6 +389,8 @@ pub(super) struct From<'a> {
     /// What their outer headers said, if they have just come through a tunnel. What goes on behind a
     /// recirculation knows it from there.
     pub tunnel: Option<&'a TunnelKey>,
+    /// Which of its options are fields.
+    pub options: Option<&'a OptionTable>,
 }
 
 /// The TCP flags of a key.
@@ -405,6 +410,9 @@ fn read(frame: &Frame, from: From<'_>, depth: Depth, key: &mut FlowKey) {
     key.put_word(place::PORT, u64::from(from.port.no.get()) << 32 | u64::from(from.id.0));
     if let Some(tunnel) = from.tunnel {
         tunnel.write(key);
+        if let Some(options) = from.options {
+            tunnel.write_options(options, key);
+        }
     }
     extract::headers(frame.data(), depth, limit, key);
 }

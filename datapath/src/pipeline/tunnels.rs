@@ -16,12 +16,13 @@ use super::{Flows, appear, forward_in_bridge, segments};
 use crate::batch::{Batch, MAX_BURST};
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
-use crate::frame::Frame;
 use crate::ids::PortNo;
 use crate::l2::normal::{Output, Stage};
 use crate::offload::segment;
 use crate::tunnel::groups::Groups;
 use crate::tunnel::open::{self, Opened, Opener, Source};
+use crate::tunnel::waiting::Wanted;
+use crate::tunnel::{Terminator, uplink, uplink::Uplink};
 use crate::view::{Port, PortKind, Program};
 
 /// Whether outer packets that arrive at a port are opened.
@@ -46,9 +47,14 @@ pub(super) fn arrive(
     };
     let counters = port.stats.of(stage.thread);
     apart(stage, counters, batch, &mut |stage, batch| {
-        let groups = open_all(stage, source, batch, counters);
+        let (groups, _) = open_all(stage, source, batch, counters);
         counters.opened.add(groups.n_frames());
         appear_all(stage, flows, groups, out);
+        if let Source::Port(terminator) = source
+            && let Some(uplink) = stage.snapshot.tunnels.uplink(port.no)
+        {
+            attend(stage, (port, terminator, uplink), batch, out);
+        }
         if matches!(source, Source::Carrier) {
             // What the kernel handed over is no packet of a tunnel.
             counters.drop_rx(DropReason::TunnelBadHeader, batch.len() as u64);
@@ -57,6 +63,30 @@ pub(super) fn arrive(
             forward_in_bridge(stage, flows, (port, None), batch, out);
         }
     });
+}
+
+/// Does for an uplink what the kernel cannot: answers who asks for its addresses, and notes who tells
+/// where it is.
+fn attend(
+    stage: &mut Stage<'_>,
+    (port, terminator, uplink): (&Port, &Terminator, &Uplink),
+    batch: &Batch,
+    out: &mut impl Output,
+) {
+    for frame in batch {
+        if !uplink::may_be_about_neighbours(frame.data()) {
+            continue;
+        }
+        if let Some((ip, mac)) = uplink::heard(frame)
+            && uplink.hops.contains(&ip)
+        {
+            stage.hops.waiting.want(Wanted::Neighbour(port.no, (ip, mac)), stage.now_ns);
+        }
+        if let Some(answer) = uplink::answer(frame, terminator, stage.pool) {
+            port.stats.of(stage.thread).copies.add(1);
+            out.output(stage.pool, port.no, answer);
+        }
+    }
 }
 
 /// Hands a batch on, in as many batches as it takes after what stands for several packets of tunnels
@@ -112,14 +142,12 @@ pub(super) fn leave_by_host(
     {
         let counters = port.stats.of(stage.thread);
         return apart(stage, counters, batch, &mut |stage, batch| {
-            let n_bytes: usize = batch.iter().map(Frame::len).sum();
-            let groups = open_all(stage, Source::Port(terminator), batch, counters);
+            let (groups, n_bytes) = open_all(stage, Source::Port(terminator), batch, counters);
             if groups.is_empty() {
                 stage.hops.groups.restore(groups);
             } else {
-                let n_left: usize = batch.iter().map(Frame::len).sum();
                 counters.tx_packets.add(groups.n_frames());
-                counters.tx_bytes.add(n_bytes.saturating_sub(n_left) as u64);
+                counters.tx_bytes.add(n_bytes as u64);
                 counters.tx_batches.add(1);
                 appear_all(stage, flows, groups, out);
             }
@@ -156,21 +184,26 @@ fn looks_at_keys(stage: &Stage<'_>, port: PortNo) -> bool {
     port.floods_to().is_some() || bridge.is_some_and(|bridge| bridge.program == Program::Flows)
 }
 
-/// Takes packets of tunnels out of a batch and opens them.
+/// Takes packets of tunnels out of a batch and opens them; how many bytes those had that opened.
 fn open_all(
     stage: &mut Stage<'_>,
     source: Source<'_>,
     batch: &mut Batch,
     counters: &PortCounters,
-) -> Groups {
-    let (mut groups, mut rest) = (stage.hops.groups.take(), Batch::new());
+) -> (Groups, usize) {
+    let (mut groups, mut rest, mut n_bytes) = (stage.hops.groups.take(), Batch::new(), 0);
     let mut opener = Opener::new(source, &stage.snapshot.tunnels);
     let mut last = None;
     for mut frame in batch.drain(..) {
+        let len = frame.len();
         match (opener.open(&mut frame), last) {
-            (Opened::Again, Some(last)) => groups.push_at(last, frame),
+            (Opened::Again, Some(last)) => {
+                n_bytes += len;
+                groups.push_at(last, frame);
+            }
             (Opened::By(port), _) if stage.snapshot.port(port).is_some() => {
                 let key = looks_at_keys(stage, port).then_some(&opener.key);
+                n_bytes += len;
                 last = Some(groups.push(port, key, frame));
             }
             (Opened::No, _) => rest.push(frame),
@@ -190,5 +223,5 @@ fn open_all(
     if !rest.is_empty() {
         *batch = rest;
     }
-    groups
+    (groups, n_bytes)
 }

@@ -263,6 +263,7 @@ impl PollThread {
         self.flows.tend(now_ns);
         while let Some(wanted) = self.hops.waiting.next_wanted() {
             self.events.send(match wanted {
+                Wanted::Neighbour(port, (ip, mac)) => Event::NeighbourHeard { port, ip, mac },
                 Wanted::Path(remote, local) => Event::PathWanted { remote, local },
                 Wanted::Remote { port, remote, id } => Event::RemoteWanted { port, remote, id },
             });

@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use packet::tunnel::geneve::GeneveOption;
+use packet::flow::OptionTable;
 use packet::tunnel::vxlan::Extension;
 use packet::tunnel::{TunnelKey, TunnelKind};
 
-use super::{Address, Key, Path, Switch, TunnelConfig};
+use super::{Address, Key, Path, Switch, TunnelConfig, Uplink};
 use crate::ids::PortNo;
 
 /// What the ports of a table fix: in the order of the look-up.
@@ -76,8 +76,10 @@ pub struct Tunnels {
     has_gre: bool,
     /// The ways to remotes that flows name.
     paths: BTreeMap<(IpAddr, Option<IpAddr>), Arc<Path>>,
-    /// Critical options of Geneve that somebody here knows.
-    known_options: Vec<(u16, u8)>,
+    /// Uplinks that the kernel hears nothing of.
+    uplinks: BTreeMap<PortNo, Uplink>,
+    /// Which options of Geneve are fields, of the ports whose bridge has said so.
+    options: BTreeMap<PortNo, Arc<OptionTable>>,
 }
 
 impl Tunnels {
@@ -133,9 +135,26 @@ impl Tunnels {
         self.paths.insert((remote, local), path);
     }
 
-    /// A critical option of Geneve of this class and type does not make a packet bad.
-    pub fn know_option(&mut self, class: u16, kind: u8) {
-        self.known_options.push((class, kind));
+    /// Adds an uplink that the kernel hears nothing of.
+    pub fn add_uplink(&mut self, no: PortNo, uplink: Uplink) {
+        self.uplinks.insert(no, uplink);
+    }
+
+    /// Such an uplink.
+    #[must_use]
+    pub fn uplink(&self, no: PortNo) -> Option<&Uplink> {
+        self.uplinks.get(&no)
+    }
+
+    /// Says which options of Geneve are fields in the bridge of a port.
+    pub fn know_options(&mut self, no: PortNo, options: Arc<OptionTable>) {
+        self.options.insert(no, options);
+    }
+
+    /// Which options of Geneve are fields in the bridge of a port.
+    #[must_use]
+    pub fn options(&self, no: PortNo) -> Option<&OptionTable> {
+        self.options.get(&no).map(Arc::as_ref)
     }
 
     /// Whether there is no tunnel port.
@@ -153,11 +172,6 @@ impl Tunnels {
     /// Whether a port does GRE.
     pub(super) const fn has_gre(&self) -> bool {
         self.has_gre
-    }
-
-    /// Whether somebody knows an option.
-    pub(super) fn knows(&self, option: &GeneveOption<'_>) -> bool {
-        self.known_options.contains(&(option.class, option.kind))
     }
 
     /// The port that a received packet belongs to.

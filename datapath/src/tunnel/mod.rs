@@ -43,6 +43,7 @@ pub mod open;
 mod segment;
 mod state;
 pub(crate) mod too_big;
+pub mod uplink;
 pub mod waiting;
 
 use core::net::IpAddr;
@@ -56,6 +57,7 @@ use crate::ids::PortNo;
 pub use lookup::Tunnels;
 pub use segment::Segment;
 pub use state::TunnelState;
+pub use uplink::Uplink;
 pub use waiting::Waiting;
 
 /// A number that is fixed, or that each packet's flow gives.

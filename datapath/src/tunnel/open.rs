@@ -19,7 +19,7 @@ use core::net::IpAddr;
 use packet::checksum::Sum;
 use packet::ipv4::Ipv4Header;
 use packet::ipv6::{self, Ipv6Header};
-use packet::tunnel::geneve::{self, Geneve};
+use packet::tunnel::geneve::Geneve;
 use packet::tunnel::gre::Gre;
 use packet::tunnel::vxlan::Vxlan;
 use packet::tunnel::{TunnelKey, TunnelKind};
@@ -115,6 +115,10 @@ impl<'a> Opener<'a> {
         let Some(port) = tunnels.find_next(kind, key, last) else {
             return Opened::Lost(DropReason::TunnelUnknownKey);
         };
+        // Whether an option is known is its bridge's matter.
+        if !key.options.is_empty() && !key.is_allowed_by(tunnels.options(port)) {
+            return Opened::Lost(DropReason::TunnelBadHeader);
+        }
         again.keep(frame.data(), (*source, kind), inner.0, port);
         match strip(frame, *source, inner, key.tos) {
             Ok(()) => Opened::By(port),
@@ -264,7 +268,7 @@ fn find(
             let header = &datagram[udp::HEADER_LEN..];
             let len = match kind {
                 TunnelKind::Vxlan => read_vxlan(header, extension, key),
-                TunnelKind::Geneve => read_geneve(header, tunnels, key),
+                TunnelKind::Geneve => read_geneve(header, key),
                 TunnelKind::Gre => None,
             };
             let len = len.ok_or(DropReason::TunnelBadHeader)?;
@@ -360,13 +364,8 @@ fn read_vxlan(
     Some(packet::tunnel::vxlan::HEADER_LEN)
 }
 
-fn read_geneve(bytes: &[u8], tunnels: &Tunnels, key: &mut TunnelKey) -> Option<usize> {
+fn read_geneve(bytes: &[u8], key: &mut TunnelKey) -> Option<usize> {
     let (header, len) = Geneve::parse(bytes)?;
-    // RFC 8926 §3.4: a packet with a critical option that nobody knows must be dropped.
-    let mut options = geneve::options(header.options);
-    if options.any(|option| option.is_critical() && !tunnels.knows(&option)) {
-        return None;
-    }
     (key.id, key.has_key, key.oam) = (header.vni.into(), true, header.oam);
     (key.gbp_id, key.gbp_flags) = (0, 0);
     key.options.clear();

@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
+use packet::MacAddr;
 use packet::tunnel::TunnelKey;
 
 use crate::drop_reason::DropReason;
@@ -37,6 +38,8 @@ const ASK_AGAIN_NS: u64 = 1_000_000_000;
 pub enum Wanted {
     /// The way to a remote host, and from which of this host's addresses, if the flow says that.
     Path(IpAddr, Option<IpAddr>),
+    /// That the kernel be told where a next hop is, which has said so by a port.
+    Neighbour(PortNo, (IpAddr, MacAddr)),
     /// A number for a remote host of a segment.
     Remote {
         /// The port of the segment.
@@ -128,7 +131,14 @@ impl Waiting {
             self.forget_wanted();
             self.asked_ns = now_ns;
         }
-        if !self.wanted.contains(&wanted) {
+        // Of a neighbour, the first word counts until then.
+        let is_same = |known: &Wanted| match (known, wanted) {
+            (Wanted::Neighbour(port, (ip, _)), Wanted::Neighbour(no, (heard, _))) => {
+                (*port, *ip) == (no, heard)
+            }
+            _ => *known == wanted,
+        };
+        if !self.wanted.iter().any(is_same) {
             // One too many is asked for later, by the next packet.
             let _ = self.wanted.try_push(wanted);
         }

@@ -28,6 +28,7 @@ mod session;
 mod sort;
 mod switch;
 pub mod target;
+mod tlv;
 mod watch;
 
 use std::io::Write;
@@ -35,6 +36,7 @@ use std::io::Write;
 use openflow::flow::FlowCommand;
 use openflow::group::GroupCommand;
 use openflow::meter::MeterCommand;
+use openflow::nicira::TlvCommand;
 
 pub use session::Context;
 
@@ -69,6 +71,10 @@ pub enum Task {
     GetFrags,
     /// `set-frags`.
     SetFrags,
+    /// `add-tlv-map` and `del-tlv-map`.
+    TlvMap(TlvCommand),
+    /// `dump-tlv-map`.
+    DumpTlvMap,
     /// `packet-out`.
     PacketOut,
     /// `bundle`: commands of all kinds from a file.
@@ -127,6 +133,8 @@ pub fn run(
         Task::ModTable => switch::mod_table(context, args),
         Task::GetFrags => switch::get_frags(context, args, out),
         Task::SetFrags => switch::set_frags(context, args),
+        Task::TlvMap(command) => tlv::change(context, command, args),
+        Task::DumpTlvMap => tlv::dump(context, args, out),
         Task::PacketOut => packet::out(context, args),
         Task::Bundle => flows::bundle(context, args),
         Task::Monitor => watch::monitor(context, args, out),

@@ -3,6 +3,7 @@
 use openflow::flow::FlowCommand;
 use openflow::group::GroupCommand;
 use openflow::meter::MeterCommand;
+use openflow::nicira::TlvCommand;
 
 use super::CONFIGURATION;
 use crate::command::{CommandSpec, Family, Need, Route, Switch, ValueOption};
@@ -127,6 +128,18 @@ prec_level=N.",
         ..FLOWS
     },
     CommandSpec {
+        name: "add-tlv-map",
+        args: "BR MAP",
+        min_args: 2,
+        max_args: Some(2),
+        help: "Make options of tunnel headers fields",
+        long_help: "\
+  ofctl add-tlv-map br0 '{class=0x102,type=0x80,len=4}->tun_metadata0'
+More maps follow behind commas. Fields are tun_metadata0 to tun_metadata63.",
+        route: Route::OpenFlow(Task::TlvMap(TlvCommand::Add)),
+        ..FLOWS
+    },
+    CommandSpec {
         name: "bundle",
         args: "BR FILE|-",
         min_args: 2,
@@ -178,6 +191,18 @@ Besides the match: table=N, out_port=PORT, out_group=N, cookie=VALUE/MASK.",
         max_args: Some(2),
         help: "Delete a meter (meter=N), or all",
         route: Route::OpenFlow(Task::Meter(MeterCommand::Delete)),
+        ..FLOWS
+    },
+    CommandSpec {
+        name: "del-tlv-map",
+        args: "BR [MAP]",
+        min_args: 1,
+        max_args: Some(2),
+        help: "Make options of tunnel headers (those of a MAP), or all, fields no more",
+        long_help: "\
+  ofctl del-tlv-map br0 '{class=0x102,type=0x80,len=4}->tun_metadata0'
+A field that a flow or a group uses stays.",
+        route: Route::OpenFlow(Task::TlvMap(TlvCommand::Delete)),
         ..FLOWS
     },
     CommandSpec {
@@ -331,6 +356,16 @@ FIELD is priority, or a field of ovs-fields(7); several are sorted by one after 
         help: "Print what tables counted",
         prints_state: true,
         route: Route::OpenFlow(Task::Dump(Dump::Tables)),
+        ..FLOWS
+    },
+    CommandSpec {
+        name: "dump-tlv-map",
+        args: "BR",
+        min_args: 1,
+        max_args: Some(1),
+        help: "Print which options of tunnel headers are fields",
+        prints_state: true,
+        route: Route::OpenFlow(Task::DumpTlvMap),
         ..FLOWS
     },
     CommandSpec {

@@ -31,7 +31,7 @@ pub use learn::{Learn, LearnDst, LearnFlags, LearnSpec, LearnSrc, LearnValue};
 use core::net::Ipv4Addr;
 
 use packet::MacAddr;
-use packet::flow::{FieldId, Subfield};
+use packet::flow::{FieldId, OptionMatch, Subfield};
 
 use crate::error::OfpError;
 use crate::port::OfPort;
@@ -162,6 +162,8 @@ pub enum OfAction {
     DecTtl(Vec<u16>),
     /// Write bits of a field; does nothing where the field is not.
     SetField(SetField),
+    /// Write bits of a tunnel option, which is there from then on.
+    SetOption(Box<OptionMatch>),
     /// Write a part of a field, in Nicira's words.
     Load {
         /// The part.

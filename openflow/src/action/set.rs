@@ -6,7 +6,8 @@
 //! `set_field` with a mask. [`encode`] chooses as Open vSwitch does.
 
 use packet::flow::field::Access;
-use packet::flow::{FieldId, Subfield};
+use packet::flow::tunnel::{MAX_OPTION_LEN, ones_at, put_bits};
+use packet::flow::{FieldId, OptionMatch, Subfield};
 use packet::vlan::TAG_PRESENT;
 
 use super::codec::{nicira, padding, standard};
@@ -36,8 +37,8 @@ pub(super) fn check_writable(field: FieldId) -> Result<(), OfpError> {
     }
 }
 
-/// Reads an entry that says what to write.
-fn read_entry(r: &mut Reader<'_>) -> Result<(oxm::Entry, bool), OfpError> {
+/// Reads an entry that says what to write; whether it has a mask.
+fn read_entry(r: &mut Reader<'_>) -> Result<(OfAction, bool), OfpError> {
     let as_action = |error| match error {
         OfpError::BmBadMask => OfpError::BaBadSetMask,
         OfpError::BmBadField => OfpError::BaBadSetType,
@@ -46,17 +47,21 @@ fn read_entry(r: &mut Reader<'_>) -> Result<(oxm::Entry, bool), OfpError> {
         other => other,
     };
     let header = oxm::read_header(r).map_err(as_action)?;
-    let entry = oxm::read_payload(r, &header).map_err(as_action)?;
-    check_writable(entry.field)?;
-    Ok((entry, header.masked))
+    if let Some(field) = header.field().filter(|field| field.info().is_option()) {
+        let option = oxm::read_option(r, (&header, field)).map_err(as_action)?;
+        return Ok((OfAction::SetOption(Box::new(option)), header.masked));
+    }
+    let oxm::Entry { field, value, mask } = oxm::read_payload(r, &header).map_err(as_action)?;
+    check_writable(field)?;
+    Ok((OfAction::SetField(SetField { field, value, mask }), header.masked))
 }
 
 pub(super) fn decode_set_field(version: Version, r: &mut Reader<'_>) -> Result<OfAction, OfpError> {
-    let (oxm::Entry { field, value, mask }, masked) = read_entry(r)?;
+    let (action, masked) = read_entry(r)?;
     if masked && version < Version::V15 {
         return Err(OfpError::BaBadSetMask);
     }
-    Ok(OfAction::SetField(SetField { field, value, mask }))
+    Ok(action)
 }
 
 /// NXAST_REG_LOAD.
@@ -75,9 +80,9 @@ pub(super) fn decode_load(r: &mut Reader<'_>) -> Result<OfAction, OfpError> {
 /// NXAST_REG_LOAD2.
 pub(super) fn decode_load2(r: &mut Reader<'_>) -> Result<OfAction, OfpError> {
     r.skip(6)?;
-    let (oxm::Entry { field, value, mask }, _) = read_entry(r)?;
+    let (action, _) = read_entry(r)?;
     padding(r)?;
-    Ok(OfAction::SetField(SetField { field, value, mask }))
+    Ok(action)
 }
 
 /// A field by its number, in an action.
@@ -126,6 +131,14 @@ pub(super) fn decode_onf(
 pub(super) fn encode(version: Version, action: &OfAction, w: &mut Writer) -> bool {
     match *action {
         OfAction::SetField(set) => encode_set_field(version, set, w),
+        OfAction::SetOption(ref option) => encode_option(version, option, w),
+        OfAction::Load { dst, value }
+            if version >= Version::V15 && dst.field.info().is_option() =>
+        {
+            let mut option = part_of_option(dst);
+            put_bits(&mut option.value, dst.offset, dst.n_bits, value.into());
+            encode_option(version, &option, w);
+        }
         OfAction::Load { dst, value } if version >= Version::V15 => {
             let set = SetField {
                 field: dst.field,
@@ -149,6 +162,25 @@ pub(super) fn encode(version: Version, action: &OfAction, w: &mut Writer) -> boo
         _ => return encode_one_field(version, action, w),
     }
     true
+}
+
+/// A write of a part of an option, with zeros.
+fn part_of_option(part: Subfield) -> OptionMatch {
+    let index = part.field.option().and_then(|index| u8::try_from(index).ok());
+    let mask = ones_at(part.offset, part.n_bits);
+    OptionMatch { index: index.unwrap_or(0), value: [0; MAX_OPTION_LEN], mask, len: None }
+}
+
+/// `set_field` before OpenFlow 1.5 has no mask, and before 1.2 there is none.
+fn encode_option(version: Version, option: &OptionMatch, w: &mut Writer) {
+    if version >= Version::V15 || version != Version::V10 && option.is_whole() {
+        standard(w, SET_FIELD, |w| oxm::write_option(w, option));
+    } else {
+        nicira(w, REG_LOAD2, |w| {
+            w.zeros(6);
+            oxm::write_option(w, option);
+        });
+    }
 }
 
 fn put_move(w: &mut Writer, src: Subfield, dst: Subfield) {

@@ -108,6 +108,9 @@ const BEHIND_REGISTERS: &[FieldId] = {
     ]
 };
 
+/// The field before which tunnel options are written.
+const OPTIONS_BEFORE: FieldId = FieldId::TunErspanIdx;
+
 /// Which of two views of the same bits is written.
 fn is_written(field: FieldId, numbers: Numbers) -> bool {
     match field {
@@ -131,6 +134,9 @@ pub(crate) fn encode_entries(
     let fields = BEFORE_REGISTERS.iter().copied().chain(registers);
     for field in fields.chain(BEHIND_REGISTERS.iter().copied()) {
         let mask = matching.mask().get(field);
+        if field == OPTIONS_BEFORE {
+            matching.options().iter().for_each(|option| super::write_option(w, option));
+        }
         if mask == 0 || !is_written(field, numbers) || !matching.allows(field) {
             continue;
         }
@@ -187,6 +193,14 @@ pub(crate) fn decode_entries(
                 return Err(OfpError::BmDupField);
             }
             *cookie = found;
+            continue;
+        }
+        if let Some(field) = header.field().filter(|field| field.info().is_option()) {
+            let option = super::read_option(r, (&header, field))?;
+            if matching.option(option.index.into()).is_some() {
+                return Err(OfpError::BmDupField);
+            }
+            matching.set_option(option);
             continue;
         }
         let entry = read_payload(r, &header)?;

@@ -12,7 +12,8 @@
 //! # Design
 //! Both are one codec: they differ in the numbers of fields, which the field table gives for each
 //! version. Which numbers are written is said by a [`Numbers`]; all are understood everywhere, as in
-//! Open vSwitch.
+//! Open vSwitch. A tunnel option is as long as its entry says; which option it is, and how long, only the
+//! switch's table knows ([`options`](crate::options)).
 //!
 //! # References
 //! OpenFlow 1.3.5 §7.2.3; `nicira-ext.h` and `meta-flow.h` of Open vSwitch.
@@ -24,8 +25,9 @@ mod v10;
 pub(crate) use matching::{Cookie, decode_entries, decode_match, encode_entries, encode_match};
 pub(crate) use v10::{decode_v10, encode_v10, fits_v10};
 
-use packet::flow::FieldId;
 use packet::flow::field::{Maskable, OxmClass};
+use packet::flow::tunnel::{MAX_OPTION_LEN, WHOLE};
+use packet::flow::{FieldId, OptionMatch};
 
 use crate::error::OfpError;
 use crate::version::Version;
@@ -106,16 +108,13 @@ pub(crate) fn read_header(r: &mut Reader<'_>) -> Result<EntryHeader, OfpError> {
     })
 }
 
-/// Reads a header that stands for a field, as in actions.
+/// Reads a header that stands for a field, as in actions. How long a tunnel option is, it need not know.
 ///
 /// # Errors
 /// `OFPBMC_BAD_FIELD` or `OFPBMC_BAD_MASK`.
 pub(crate) fn read_field(r: &mut Reader<'_>) -> Result<FieldId, OfpError> {
     let header = read_header(r)?;
     let field = header.field().ok_or(OfpError::BmBadField)?;
-    if field.info().is_option() {
-        return Err(OfpError::NxfmfInvalidTlvField);
-    }
     if header.masked { Err(OfpError::BmBadMask) } else { Ok(field) }
 }
 
@@ -149,6 +148,55 @@ pub(crate) fn write_value(w: &mut Writer, field: FieldId, value: u128) {
     let bytes = value.to_be_bytes();
     let width = usize::from(field.info().n_bytes).min(bytes.len());
     w.bytes(&bytes[bytes.len() - width..]);
+}
+
+/// Writes a tunnel option: as many bytes as say it.
+pub(crate) fn write_option(w: &mut Writer, option: &OptionMatch) {
+    let Some(code) = option.field().info().codes.first() else { return };
+    let masked = !option.is_whole();
+    let len = option.n_bytes();
+    let from = MAX_OPTION_LEN.saturating_sub(len);
+    w.u16(code.class.class);
+    w.u8(code.number << 1 | u8::from(masked));
+    w.u8(u8::try_from(if masked { 2 * len } else { len }).unwrap_or(u8::MAX));
+    w.bytes(&option.value[from..]);
+    if masked {
+        w.bytes(&option.mask[from..]);
+    }
+}
+
+/// Reads the value and the mask of a tunnel option behind a header that was read. What is shorter than
+/// the option is the end of it.
+///
+/// # Errors
+/// `OFPBMC_*`.
+pub(crate) fn read_option(
+    r: &mut Reader<'_>,
+    (header, field): (&EntryHeader, FieldId),
+) -> Result<OptionMatch, OfpError> {
+    let payload = r.or(OfpError::BmBadLen).bytes(header.payload_len)?;
+    r.skip(header.payload_len)?;
+    let index = field.option().and_then(|index| u8::try_from(index).ok());
+    let mut option = OptionMatch {
+        index: index.ok_or(OfpError::BmBadField)?,
+        value: [0; MAX_OPTION_LEN],
+        mask: WHOLE,
+        len: None,
+    };
+    let (value, mask) = payload.split_at(header.width());
+    if header.masked && value.len() != mask.len() {
+        return Err(OfpError::BmBadLen);
+    }
+    let from = MAX_OPTION_LEN.checked_sub(value.len()).ok_or(OfpError::BmBadLen)?;
+    option.value[from..].copy_from_slice(value);
+    if header.masked {
+        option.mask = [0; MAX_OPTION_LEN];
+        option.mask[from..].copy_from_slice(mask);
+    }
+    if option.value.iter().zip(&option.mask).any(|(value, mask)| value & !mask != 0) {
+        return Err(OfpError::BmBadWildcards);
+    }
+    Ok(option)
 }
 
 /// Writes a field with its value, and its mask if it looks at part of the field.
@@ -207,10 +255,6 @@ pub(crate) fn read_payload(r: &mut Reader<'_>, header: &EntryHeader) -> Result<E
         return Err(OfpError::BmBadWildcards);
     }
     let field = header.field().ok_or(OfpError::BmBadField)?;
-    if field.info().is_option() {
-        // Which bytes of which option it is, only a table of options says.
-        return Err(OfpError::NxfmfInvalidTlvField);
-    }
     let mask = if header.masked { read_value(mask) } else { all_ones(field) };
     check_entry(Entry { field, value: read_value(value), mask })
 }

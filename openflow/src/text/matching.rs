@@ -68,6 +68,11 @@ fn term(matching: &mut FlowMatch, item: &Item<'_>) -> Result<(), TextError> {
         if let "eth" = key {
             return Ok(());
         }
+        if let Some(index) = FieldId::by_name(key).and_then(FieldId::option) {
+            // That it is there.
+            matching.set_option(value::option(index, None)?);
+            return Ok(());
+        }
         let found = PROTOCOLS.iter().find(|(name, ..)| *name == key);
         let (_, ethertype, proto) = found.ok_or(item.key.expected(FIELD))?;
         matching.set(FieldId::EthType, (*ethertype).into());
@@ -89,8 +94,9 @@ fn term(matching: &mut FlowMatch, item: &Item<'_>) -> Result<(), TextError> {
         let expected = "a match on the protocol that the field belongs to, such as ip, arp or tcp";
         return Err(item.key.expected(expected));
     }
-    if field.info().is_option() {
-        return Err(item.key.expected("another field: no tunnel option is mapped to this one"));
+    if let Some(index) = field.option() {
+        matching.set_option(value::option(index, Some(piece))?);
+        return Ok(());
     }
     let (bits, mask) = value::parse(field, piece)?;
     if field == FieldId::DlVlan || field == FieldId::DlVlanPcp || field == FieldId::VlanPcp {
@@ -160,8 +166,6 @@ const TUNNEL: &[FieldId] = {
         TunGtpuFlags,
         TunGtpuMsgtype,
         TunFlags,
-        Metadata,
-        InPortOxm,
     ]
 };
 const ADDRESSES: &[FieldId] = {
@@ -238,6 +242,13 @@ pub(super) fn put(text: &mut String, style: Style<'_>, matching: &FlowMatch, pri
     let registers: Vec<FieldId> = (0..16).filter_map(FieldId::reg).collect();
     put_all(text, names, matching, &registers);
     put_all(text, names, matching, TUNNEL);
+    for option in matching.options() {
+        let _ = match value::option_text(option) {
+            value if value.is_empty() => write!(text, "{},", option.field().info().name),
+            value => write!(text, "{}={value},", option.field().info().name),
+        };
+    }
+    put_all(text, names, matching, &[FieldId::Metadata, FieldId::InPortOxm]);
     put_vlan(text, matching);
     put_all(text, names, matching, &[FieldId::EthSrc, FieldId::EthDst]);
     if word.is_none() && matching.mask().is_exact(FieldId::EthType) {

@@ -23,6 +23,7 @@ mod packet_in;
 mod port;
 mod scan;
 mod table;
+mod tlv;
 mod value;
 
 pub use action::{actions_text, parse_actions};
@@ -44,6 +45,7 @@ pub use port::{
 pub use table::{
     TABLE_CHANGES, TableChange, parse_table_change, table_desc_text, table_stats_text,
 };
+pub use tlv::parse_tlv_maps;
 
 /// Text that is not what it should be.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -5,7 +5,8 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use packet::MacAddr;
 use packet::flow::field::{Format, Maskable};
-use packet::flow::{FieldId, Subfield};
+use packet::flow::tunnel::{ArrayOption, MAX_OPTION_LEN, WHOLE};
+use packet::flow::{FieldId, OptionMatch, Subfield};
 
 use super::TextError;
 use super::names::{Names, PortName};
@@ -43,6 +44,7 @@ const FRAGS: [(&str, u128, u128); 5] =
     [("no", 0, 3), ("yes", 1, 1), ("first", 1, 3), ("later", 3, 3), ("not_later", 0, 2)];
 
 const NUMBER: &str = "a number within the field's width, with /MASK if the field has masks";
+const OPTION: &str = "a number of up to 124 bytes, hexadecimal behind 0x, with /MASK if wanted";
 const MAC: &str = "a MAC address, as in 02:00:00:00:00:01";
 const IPV4: &str = "an IPv4 address, with /LENGTH or /MASK for a network";
 const IPV6: &str = "an IPv6 address, with /LENGTH or /MASK for a network";
@@ -237,6 +239,61 @@ fn flags_text(names: Flags, value: u128, mask: u128, exact: bool) -> String {
         }
     }
     if text.is_empty() { "0".to_owned() } else { text }
+}
+
+/// A tunnel option: its value and mask; `None`: it is there.
+pub(super) fn option(index: usize, text: Option<Piece<'_>>) -> Result<OptionMatch, TextError> {
+    let nothing = [0; MAX_OPTION_LEN];
+    let (value, mask) = match text.map(|piece| piece.split_or_all("/")) {
+        None => (nothing, nothing),
+        Some((value, None)) => (parse_long(value)?, WHOLE),
+        Some((value, Some(mask))) => (parse_long(value)?, parse_long(mask)?),
+    };
+    let index = u8::try_from(index).unwrap_or(0);
+    let mut option = OptionMatch { index, value, mask, len: None };
+    option.value.iter_mut().zip(&mask).for_each(|(value, mask)| *value &= mask);
+    Ok(option)
+}
+
+/// A number of any width, right-aligned.
+fn parse_long(piece: Piece<'_>) -> Result<ArrayOption, TextError> {
+    let mut bytes = [0; MAX_OPTION_LEN];
+    let hex = piece.text.strip_prefix("0x").or(piece.text.strip_prefix("0X"));
+    let Some(digits) = hex.filter(|digits| digits.len() > 32) else {
+        bytes[MAX_OPTION_LEN - 16..]
+            .copy_from_slice(&piece.number(u128::MAX, OPTION)?.to_be_bytes());
+        return Ok(bytes);
+    };
+    for (at, digit) in digits.bytes().rev().enumerate() {
+        let bits = char::from(digit).to_digit(16).and_then(|bits| u8::try_from(bits).ok());
+        let bits = bits.ok_or(piece.expected(OPTION))?;
+        match bytes.iter_mut().rev().nth(at / 2) {
+            Some(byte) => *byte |= bits << (at % 2 * 4),
+            None if bits == 0 => {}
+            None => return Err(piece.expected(OPTION)),
+        }
+    }
+    Ok(bytes)
+}
+
+/// Value and mask of a tunnel option; nothing if no bit is looked at.
+pub(super) fn option_text(option: &OptionMatch) -> String {
+    if option.is_whole() {
+        return long_hex(&option.value);
+    }
+    if option.mask == [0; MAX_OPTION_LEN] {
+        return String::new();
+    }
+    format!("{}/{}", long_hex(&option.value), long_hex(&option.mask))
+}
+
+fn long_hex(bytes: &ArrayOption) -> String {
+    let digits: String = bytes.iter().fold(String::new(), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    });
+    let digits = digits.trim_start_matches('0');
+    if digits.is_empty() { "0".to_owned() } else { format!("0x{digits}") }
 }
 
 /// `reg0`, `reg0[]`, `NXM_NX_REG0[0..15]`, `reg0[3]`.

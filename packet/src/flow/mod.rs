@@ -34,7 +34,7 @@ pub use key::{FRAG_ANY, FRAG_LATER, FlowKey, KeyVlan};
 pub use mask::FlowMask;
 pub use matching::FlowMatch;
 pub use prereq::Prereq;
-pub use tunnel::OptionSlot;
+pub use tunnel::{OptionMatch, OptionSlot, OptionTable};
 pub use words::{WordSet, Words};
 
 #[cfg(test)]

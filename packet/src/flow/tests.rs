@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::place::N_WORDS;
-use super::tunnel::{MAX_OPTION_LEN, SlotError, SlotMap};
+use super::tunnel::{
+    ArrayOption, MAX_OPTION_LEN, OptionMatch, OptionTable, SlotError, bits_of, ones_at, put_bits,
+};
 use super::*;
 use crate::vlan::TAG_PRESENT;
 
@@ -157,43 +159,103 @@ proptest! {
     }
 }
 
+/// Bytes at the end of a value.
+fn last(bytes: &[u8]) -> ArrayOption {
+    let mut value = [0; MAX_OPTION_LEN];
+    value[MAX_OPTION_LEN - bytes.len()..].copy_from_slice(bytes);
+    value
+}
+
 #[test]
 fn options_keep_their_bytes_and_their_place() {
-    let mut map = SlotMap::EMPTY;
-    let slots = [(0, 4), (63, 124), (7, 12)].map(|(index, len)| map.insert(index, len).unwrap());
+    let mut table = OptionTable::EMPTY;
+    for (index, len) in [(0, 4), (63, 124), (7, 12)] {
+        table.insert(index, (1, u8::try_from(index).unwrap()), len).unwrap();
+    }
+    let slots = [0, 63, 7].map(|index| *table.slot(index).unwrap());
     let mut key = FlowKey::EMPTY;
-    for (n, slot) in (1..).zip(slots) {
+    for (n, slot) in (1..).zip(&slots) {
         key.set_option(slot, &[n; MAX_OPTION_LEN]);
     }
-    for (n, slot) in (1..).zip(slots) {
-        let (value, rest) = (key.option(slot), [0; MAX_OPTION_LEN]);
-        assert_eq!(value[..slot.len()], [n; MAX_OPTION_LEN][..slot.len()]);
-        assert_eq!(value[slot.len()..], rest[slot.len()..]);
+    for (n, slot) in (1..).zip(&slots) {
+        assert_eq!(key.option(slot), last(&[n; MAX_OPTION_LEN][..slot.len()]));
         assert_eq!(key.get(slot.field()), 1);
     }
-    key.clear_option(slots[1]);
-    assert_eq!((key.option(slots[1]), key.get(FieldId::TunMetadata63)), ([0; MAX_OPTION_LEN], 0));
-    assert_eq!(key.option(slots[2])[..12], [3; 12]);
-    key.set_option(slots[0], &[0xaa, 0xbb]);
+    key.receive_option(&slots[0], &[0xaa, 0xbb, 0, 0]);
     assert_eq!(key.word(place::TUN_OPTIONS) >> 32, 0xaabb_0000);
+    key.set_option_masked(&slots[0], &last(&[0x12, 0x34]), &last(&[0x0f, 0xff]));
+    assert_eq!(key.option(&slots[0]), last(&[0xaa, 0xbb, 0x02, 0x34]));
+    assert_eq!(key.option(&slots[2]), last(&[3; 12]));
+}
+
+#[test]
+fn a_match_of_options_is_asked_when_a_table_says_where_they_are() {
+    let mut table = OptionTable::EMPTY;
+    table.insert(9, (2, 3), 8).unwrap();
+    table.insert(0, (0x102, 0x80), 4).unwrap();
+    let slot = table.slot(0).unwrap();
     let mut of = FlowMatch::ANY;
-    of.set_option(slots[0], &[0xaa, 0xff], &[0xff, 0x0f]);
+    let (value, mask) = (last(&[0xff, 0xaa, 0xff]), last(&[0xff, 0x0f]));
+    of.set_option(OptionMatch { index: 0, value, mask, len: None });
+    assert_eq!((of.options()[0].n_bytes(), of.options()[0].value), (2, last(&[0xaa, 0x0f])));
+    assert_eq!(of.clone().resolve(&OptionTable::EMPTY), Err(0));
+    of.resolve(&table).unwrap();
     assert!(!of.matches(&FlowKey::EMPTY) && of.mask().is_exact(FieldId::TunMetadata0));
-    key.set_option(slots[0], &[0xaa, 0x1f, 9, 9]);
+    let mut key = FlowKey::EMPTY;
+    key.receive_option(slot, &[9, 9, 0xaa, 0x1f]);
     assert!(of.matches(&key));
+    key.receive_option(slot, &[9, 9, 0xaa, 0x1e]);
+    assert!(!of.matches(&key));
+    assert_eq!(of.options()[0].n_bytes(), 4);
+    // All bits of its length: the whole.
+    let mut whole = FlowMatch::ANY;
+    whole.set_option_part(Subfield::new(FieldId::TunMetadata9, 0, 64).unwrap(), 5);
+    whole.resolve(&table).unwrap();
+    assert!(whole.options()[0].is_whole());
+    assert_eq!(FlowMatch::new(whole.key(), whole.mask().clone()).with_options(&table), whole);
+}
+
+#[test]
+fn parts_of_an_option_are_bits_from_its_end() {
+    let mut value = last(&[0x12, 0x34, 0x56, 0x78]);
+    assert_eq!((bits_of(&value, 4, 12), bits_of(&value, 24, 128)), (0x567, 0x12));
+    put_bits(&mut value, 12, 8, 0xabc);
+    assert_eq!(value, last(&[0x12, 0x3b, 0xc6, 0x78]));
+    assert_eq!(ones_at(0, 992), tunnel::WHOLE);
+    assert_eq!(
+        ones_at(3, 140)[MAX_OPTION_LEN - 18..].iter().map(|b| b.count_ones()).sum::<u32>(),
+        140
+    );
+    assert_eq!(bits_of(&value, 985, 30), 0);
+    put_bits(&mut value, 985, 30, u128::MAX);
+    assert_eq!(value[0], 0xfe);
 }
 
 #[test]
 fn options_get_room_as_long_as_there_is_some() {
-    let mut map = SlotMap::EMPTY;
-    assert_eq!(map.insert(64, 4), Err(SlotError::NoOption(64)));
-    for len in [0, 3, 126, 128, 1000] {
-        assert_eq!(map.insert(0, len), Err(SlotError::BadLength(len)));
+    let mut table = OptionTable::EMPTY;
+    assert_eq!(table.insert(64, (0, 0), 4), Err(SlotError::NoOption(64)));
+    for len in [3, 126, 128, 1000] {
+        assert_eq!(table.insert(0, (0, 0), len), Err(SlotError::BadLength(len)));
     }
     for index in 0..64 {
-        assert!(map.insert(index, 4).is_ok());
+        table.insert(index, (u16::try_from(index).unwrap(), 0), 4).unwrap();
     }
-    assert_eq!(map.insert(3, 4), Err(SlotError::Full(4)));
-    let old = map.remove(3).unwrap();
-    assert_eq!((map.insert(4, 4), map.insert(3, 4)), (Err(SlotError::Taken(4)), Ok(old)));
+    assert_eq!(table.insert(3, (99, 0), 4), Err(SlotError::Taken(3)));
+    table.remove(3);
+    assert_eq!(table.insert(3, (5, 0), 4), Err(SlotError::Twice((5, 0))));
+    assert_eq!(table.insert(3, (3, 1), 8), Err(SlotError::Full(8)));
+    table.remove(60);
+    // The two gaps are no neighbours.
+    table.insert(3, (3, 1), 8).unwrap();
+    let slot = table.find((3, 1)).unwrap();
+    assert_eq!((slot.index(), slot.len()), (3, 8));
+    let mut key = FlowKey::EMPTY;
+    key.receive_option(slot, &[1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(key.option(slot), last(&[1, 2, 3, 4, 5, 6, 7, 8]));
+    assert_eq!(table.insert(60, (60, 0), 4), Err(SlotError::Full(4)));
+    assert_eq!(table.insert(60, (60, 0), 0), Ok(()));
+    table.remove(3);
+    assert_eq!(table.iter().count(), 63);
+    assert!(!table.is_empty() && OptionTable::EMPTY.is_empty());
 }

@@ -16,7 +16,8 @@ pub mod vxlan;
 
 use core::net::{IpAddr, Ipv4Addr};
 
-use crate::flow::{FieldId, FlowKey, place};
+use crate::flow::tunnel::OptionKind;
+use crate::flow::{FieldId, FlowKey, OptionTable, place};
 
 /// The protocol type of an Ethernet frame inside of GRE and Geneve ("Transparent Ethernet Bridging",
 /// RFC 1701).
@@ -156,8 +157,102 @@ impl TunnelKey {
     }
 }
 
+impl TunnelKey {
+    /// Writes its options into a flow key, where a table says that they are fields. One that comes
+    /// twice counts as it came last.
+    pub fn write_options(&self, table: &OptionTable, key: &mut FlowKey) {
+        for option in geneve::options(&self.options) {
+            if let Some(slot) = table.find((option.class, option.kind)) {
+                key.receive_option(slot, option.data);
+            }
+        }
+    }
+
+    /// Whether a table lets its options pass: those that it knows have the length that it says, and
+    /// those that it does not know are not critical (RFC 8926 §3.5).
+    #[must_use]
+    pub fn is_allowed_by(&self, table: Option<&OptionTable>) -> bool {
+        geneve::options(&self.options).all(|option| {
+            match table.and_then(|table| table.find((option.class, option.kind))) {
+                Some(slot) => slot.len() == option.data.len(),
+                None => !option.is_critical(),
+            }
+        })
+    }
+
+    /// Puts an option behind those that it has; whether there was room.
+    pub fn push_option(&mut self, (class, kind): OptionKind, data: &[u8]) -> bool {
+        let [c0, c1] = class.to_be_bytes();
+        let n_words = u8::try_from(data.len() / 4).unwrap_or(u8::MAX);
+        if self.options.remaining_capacity() < geneve::OPTION_HEADER_LEN + data.len() {
+            return false;
+        }
+        self.options.extend([c0, c1, kind, n_words]);
+        self.options.extend(data.iter().copied());
+        true
+    }
+}
+
 impl Default for TunnelKey {
     fn default() -> Self {
         TunnelKey::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::tunnel::MAX_OPTION_LEN;
+
+    fn table() -> OptionTable {
+        let mut table = OptionTable::EMPTY;
+        table.insert(3, (0x102, 0x80), 4).unwrap();
+        table.insert(0, (7, 1), 8).unwrap();
+        table
+    }
+
+    #[test]
+    fn options_are_fields_where_the_table_says_so() {
+        let (table, mut tunnel) = (table(), TunnelKey::new());
+        for (kind, data) in [
+            ((7, 1), &[1; 8][..]),
+            ((9, 0x7f), &[2; 4]),
+            ((0x102, 0x80), &[3; 4]),
+            ((7, 1), &[4; 8]),
+        ] {
+            assert!(tunnel.push_option(kind, data));
+        }
+        let mut key = FlowKey::EMPTY;
+        tunnel.write_options(&table, &mut key);
+        let value = |index| key.option(table.slot(index).unwrap());
+        assert_eq!(value(3)[MAX_OPTION_LEN - 4..], [3; 4]);
+        assert_eq!(value(0)[MAX_OPTION_LEN - 8..], [4; 8]);
+        let is_there = |field| key.get(field) == 1;
+        assert!(is_there(FieldId::TunMetadata3) && is_there(FieldId::TunMetadata0));
+        assert!(!is_there(FieldId::TunMetadata1));
+        assert!(tunnel.is_allowed_by(Some(&table)));
+        assert!(!tunnel.is_allowed_by(None));
+    }
+
+    #[test]
+    fn what_is_critical_and_unknown_or_of_another_length_is_not_allowed() {
+        let allowed = |kind, len: usize| {
+            let mut key = TunnelKey::new();
+            assert!(key.push_option(kind, &[0; 32][..len]));
+            (key.is_allowed_by(Some(&table())), key.is_allowed_by(None))
+        };
+        assert_eq!(allowed((7, 1), 8), (true, true));
+        assert_eq!(allowed((7, 1), 4), (false, true));
+        assert_eq!(allowed((0x102, 0x80), 4), (true, false));
+        assert_eq!(allowed((0x102, 0x81), 4), (false, false));
+        assert_eq!(allowed((0x102, 0x01), 4), (true, true));
+    }
+
+    #[test]
+    fn options_end_where_the_room_does() {
+        let mut key = TunnelKey::new();
+        assert!(key.push_option((1, 1), &[0; 124]) && key.push_option((1, 2), &[0; 116]));
+        assert!(!key.push_option((1, 3), &[0; 4]) && key.push_option((1, 3), &[]));
+        assert!(geneve::are_whole(&key.options) && key.options.is_full());
     }
 }

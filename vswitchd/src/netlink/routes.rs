@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
@@ -74,7 +74,9 @@ pub(super) fn neighbour_of(message: &NeighbourMessage) -> Option<Neighbour> {
         state,
         NeighbourState::Incomplete | NeighbourState::Failed | NeighbourState::None
     );
-    let is_stale = state == NeighbourState::Stale;
+    // Also while it is being asked whether it is still there.
+    let is_stale =
+        matches!(state, NeighbourState::Stale | NeighbourState::Delay | NeighbourState::Probe);
     Some(Neighbour {
         index: message.header.ifindex,
         ip: ip?,
@@ -132,6 +134,20 @@ impl KernelRoutes {
     /// The kernel refuses one.
     pub fn new() -> io::Result<KernelRoutes> {
         Ok(KernelRoutes { client: Client::new()? })
+    }
+
+    fn ask_neighbour(&mut self, index: u32, ip: IpAddr) -> io::Result<Option<NeighbourMessage>> {
+        let request = RouteNetlinkMessage::GetNeighbour(neighbour_request(index, ip));
+        match self.client.ask(request, 0, Until::First) {
+            Ok(answer) => Ok(answer.messages.into_iter().find_map(|message| match message {
+                RouteNetlinkMessage::NewNeighbour(message) => Some(message),
+                _ => None,
+            })),
+            Err(error) => match Errno::from_io_error(&error) {
+                Some(Errno::NOENT | Errno::NODEV) => Ok(None),
+                _ => Err(error),
+            },
+        }
     }
 
     fn ask_route(
@@ -211,17 +227,7 @@ impl Routes for KernelRoutes {
     }
 
     fn neighbour(&mut self, index: u32, ip: IpAddr) -> io::Result<Option<Neighbour>> {
-        let request = RouteNetlinkMessage::GetNeighbour(neighbour_request(index, ip));
-        match self.client.ask(request, 0, Until::First) {
-            Ok(answer) => Ok(answer.messages.iter().find_map(|message| match message {
-                RouteNetlinkMessage::NewNeighbour(message) => neighbour_of(message),
-                _ => None,
-            })),
-            Err(error) => match Errno::from_io_error(&error) {
-                Some(Errno::NOENT | Errno::NODEV) => Ok(None),
-                _ => Err(error),
-            },
-        }
+        Ok(self.ask_neighbour(index, ip)?.as_ref().and_then(neighbour_of))
     }
 
     fn probe(&mut self, index: u32, ip: IpAddr) -> io::Result<()> {
@@ -229,6 +235,21 @@ impl Routes for KernelRoutes {
         request.header.flags = NeighbourFlags::Use;
         let request = RouteNetlinkMessage::NewNeighbour(request);
         self.client.ask(request, NLM_F_ACK | NLM_F_CREATE, Until::Done).map(drop)
+    }
+
+    fn teach(&mut self, index: u32, ip: IpAddr, mac: MacAddr) -> io::Result<()> {
+        let known = self.ask_neighbour(index, ip)?;
+        let is_set = |known: &NeighbourMessage| {
+            matches!(known.header.state, NeighbourState::Permanent | NeighbourState::Noarp)
+        };
+        if known.as_ref().is_some_and(is_set) {
+            return Ok(());
+        }
+        let mut request = neighbour_request(index, ip);
+        request.header.state = NeighbourState::Reachable;
+        request.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.0.to_vec()));
+        let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
+        self.client.ask(RouteNetlinkMessage::NewNeighbour(request), flags, Until::Done).map(drop)
     }
 }
 
@@ -288,18 +309,18 @@ mod tests {
         let address = NeighbourAttribute::LinkLayerAddress(vec![2, 0, 0, 0, 0, 9]);
         let mut message = neighbour_request(7, [10, 0, 0, 2].into());
         message.attributes.push(address);
-        for (state, is_known) in [
-            (NeighbourState::Reachable, true),
-            (NeighbourState::Stale, true),
-            (NeighbourState::Permanent, true),
-            (NeighbourState::Probe, true),
-            (NeighbourState::Incomplete, false),
-            (NeighbourState::Failed, false),
+        for (state, is_known, is_stale) in [
+            (NeighbourState::Reachable, true, false),
+            (NeighbourState::Stale, true, true),
+            (NeighbourState::Permanent, true, false),
+            (NeighbourState::Probe, true, true),
+            (NeighbourState::Incomplete, false, false),
+            (NeighbourState::Failed, false, false),
         ] {
             message.header.state = state;
             let neighbour = neighbour_of(&message).unwrap();
             assert_eq!(neighbour.mac.is_some(), is_known, "{state:?}");
-            assert_eq!((neighbour.index, neighbour.is_stale), (7, state == NeighbourState::Stale));
+            assert_eq!((neighbour.index, neighbour.is_stale), (7, is_stale), "{state:?}");
         }
         let mut routes = KernelRoutes::new().unwrap();
         assert_eq!(routes.neighbour(1, [127, 0, 0, 99].into()).unwrap(), None);

@@ -1,7 +1,10 @@
 //! What connections need of the switch.
 
+use std::sync::Arc;
+
 use openflow::switch::FragHandling;
 use openflow::{Message, OfpError};
+use packet::flow::OptionTable;
 
 use crate::ofproto::notice::{Asker, Notice};
 use crate::ofproto::view::Miss;
@@ -40,6 +43,9 @@ pub trait Bridges {
 
     /// See [`Switch::take_notices`].
     fn take_notices(&mut self) -> Vec<Notice>;
+
+    /// See [`Switch::options`].
+    fn options(&self, bridge: &str) -> Arc<OptionTable>;
 
     /// What a bridge does with fragments.
     fn frag_handling(&self, bridge: &str) -> FragHandling;
@@ -86,6 +92,10 @@ impl Bridges for Switch {
 
     fn take_notices(&mut self) -> Vec<Notice> {
         Switch::take_notices(self)
+    }
+
+    fn options(&self, bridge: &str) -> Arc<OptionTable> {
+        Switch::options(self, bridge)
     }
 
     fn frag_handling(&self, bridge: &str) -> FragHandling {

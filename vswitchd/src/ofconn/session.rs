@@ -248,7 +248,11 @@ impl Session {
                 Ok(Answer::Settled(codec.encode(xid, &Message::BarrierReply)?))
             }
             Message::BundleControl(control) => self.bundle_control(codec, bytes, control, turn),
-            Message::StatsRequest(StatsRequest::FlowMonitor(requests)) => {
+            Message::StatsRequest(StatsRequest::FlowMonitor(mut requests)) => {
+                let known = turn.bridges.options(&self.bridge);
+                for request in &mut requests {
+                    openflow::options::resolve_match(&mut request.matching, &known)?;
+                }
                 let reply = self.flow_monitor(codec, xid, requests, turn)?;
                 Ok(Answer::Settled(codec.encode(xid, &reply)?))
             }

@@ -16,6 +16,7 @@ use datapath::{BridgeId, PortNo};
 use openflow::OfPort;
 use openflow::port::PortConfig;
 use openflow::switch::FragHandling;
+use packet::flow::OptionTable;
 
 use super::group::Group;
 use super::tables::Tables;
@@ -72,6 +73,8 @@ pub struct XBridge {
     pub groups: Arc<BTreeMap<u32, Arc<Group>>>,
     /// The version of the last change to its groups or meters.
     pub groups_changed: Version,
+    /// Which options of tunnel headers are fields; a change of it is one of the ports.
+    pub options: Arc<OptionTable>,
     /// Its meters, by their OpenFlow number.
     pub meters: Arc<BTreeMap<u32, MeterId>>,
     /// What happens to packets that no flow matches.

@@ -67,6 +67,7 @@ impl Switch {
                     self.gone.insert(no);
                 }
                 Event::LinkChanged(_) => self.links_stale = true,
+                Event::NeighbourHeard { port, ip, mac } => self.neighbour_heard(port, (ip, mac)),
                 Event::PathWanted { remote, local } => self.path_wanted((remote, local)),
                 Event::RemoteWanted { port, remote, id } => self.remote_wanted((port, remote, id)),
             }

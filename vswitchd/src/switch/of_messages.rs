@@ -10,7 +10,10 @@
 //! # Thread-safety
 //! For the control thread.
 
-use openflow::{Message, OfpError, StatsRequest};
+use std::sync::Arc;
+
+use openflow::{Message, OfpError, StatsRequest, options};
+use packet::flow::OptionTable;
 
 use super::Switch;
 use crate::ofproto::notice::{Asker, Notice};
@@ -26,8 +29,11 @@ impl Switch {
         &mut self,
         bridge: &str,
         by: Asker,
-        message: Message,
+        mut message: Message,
     ) -> Result<Vec<Message>, OfpError> {
+        if let Some(state) = self.bridges.get(bridge) {
+            options::resolve(&mut message, state.openflow.ofproto.options())?;
+        }
         if let Some(answer) = self.of_port_request(bridge, by, &message) {
             return answer;
         }
@@ -38,6 +44,14 @@ impl Switch {
             | Message::TableMod(_) => {
                 let changed = self.with_flows(bridge, Some(by), |o, cx| o.change(cx, &message));
                 changed.unwrap_or(Err(OfpError::BrEperm)).map(|()| Vec::new())
+            }
+            Message::TlvTableMod(change) => {
+                let changed = self.with_flows(bridge, Some(by), |o, _| o.tlv_table_mod(&change));
+                changed.unwrap_or(Err(OfpError::BrEperm)).map(|()| Vec::new())
+            }
+            Message::TlvTableRequest => {
+                let state = self.bridges.get(bridge).ok_or(OfpError::BrEperm)?;
+                Ok(vec![Message::TlvTableReply(state.openflow.ofproto.tlv_table())])
             }
             Message::PacketOut(packet) => self.packet_out(bridge, &packet).map(|()| Vec::new()),
             Message::Resume(packet) => self.resume(bridge, &packet).map(|()| Vec::new()),
@@ -64,10 +78,21 @@ impl Switch {
         &mut self,
         bridge: &str,
         by: Asker,
-        messages: Vec<(u32, Message)>,
+        mut messages: Vec<(u32, Message)>,
     ) -> Result<(), (usize, OfpError)> {
+        let known = self.options(bridge);
+        for (at, (_, message)) in messages.iter_mut().enumerate() {
+            options::resolve(message, &known).map_err(|error| (at, error))?;
+        }
         let changed = self.with_flows(bridge, Some(by), |o, cx| o.change_all(cx, &messages));
         changed.unwrap_or(Err((0, OfpError::BrEperm)))
+    }
+
+    /// Which options of tunnel headers are fields in a bridge.
+    #[must_use]
+    pub fn options(&self, bridge: &str) -> Arc<OptionTable> {
+        let state = self.bridges.get(bridge);
+        state.map(|state| Arc::clone(state.openflow.ofproto.options())).unwrap_or_default()
     }
 
     /// Publishes what messages have changed.

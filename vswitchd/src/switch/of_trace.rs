@@ -13,7 +13,7 @@ use datapath::engine::Injected;
 use datapath::l2::normal::{Explained, explain};
 use datapath::{Action, BridgeId, PortNo};
 use openflow::text::{match_text, parse_actions, parse_match};
-use openflow::{OfAction, OfPort};
+use openflow::{OfAction, OfPort, options};
 use packet::flow::FieldId;
 use packet::flow::extract::{self, Depth, VlanLimit};
 use packet::{FlowKey, FlowMatch};
@@ -96,7 +96,9 @@ impl Switch {
         if !self.bridges.contains_key(bridge) {
             return Err(format!("Unknown bridge name: {bridge}"));
         }
-        let of = parse_match(&self.with_numbers(bridge, flow)).map_err(|e| e.to_string())?;
+        let mut of = parse_match(&self.with_numbers(bridge, flow)).map_err(|e| e.to_string())?;
+        let known = self.options(bridge);
+        options::resolve_match(&mut of, &known).map_err(|e| e.to_string())?;
         let frame = packet.map(|hex| bytes_of(hex).ok_or("Trailing garbage in packet data"));
         let frame = frame.transpose()?;
         let mut key = of.key().clone();
@@ -105,6 +107,8 @@ impl Switch {
         }
         let actions = actions.map(|text| parse_actions(&self.with_numbers(bridge, text)));
         let actions = actions.transpose().map_err(|error| error.to_string())?;
+        options::check(actions.as_deref().unwrap_or_default(), &known)
+            .map_err(|error| error.to_string())?;
         let sends = generates || frame.is_some();
         Ok(Request { bridge: bridge.to_owned(), key, frame, actions, sends })
     }
@@ -176,8 +180,8 @@ impl Switch {
         };
         let mut mask = out.mask.clone();
         mask.add_field(FieldId::InPortOxm);
-        let megaflow =
-            match_text(&FlowMatch::new(input.key, mask), openflow::flow::DEFAULT_PRIORITY);
+        let megaflow = FlowMatch::new(input.key, mask).with_options(&input.bridge.options);
+        let megaflow = match_text(&megaflow, openflow::flow::DEFAULT_PRIORITY);
         let port = |no: u32| no.to_string();
         let words = Words { port: &port, view: input.view, keeper: input.keeper, key: input.key };
         let actions = actions_text(&out.actions, &words);

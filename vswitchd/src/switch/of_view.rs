@@ -232,6 +232,11 @@ impl Switch {
         for (name, state) in &mut self.bridges {
             let flows = &mut state.openflow;
             flows.ofproto.take_dirty();
+            if flows.ofproto.take_new_options() {
+                flows.ports_changed = next;
+                self.tunnels.is_other = true;
+                is_other = true;
+            }
             is_other |= flows.choose_program((next, state.frag), &self.of.ledger);
             for port in flows.ports.values() {
                 put(&mut view.ports, port.no.index(), (state.id, port.ofport));
@@ -245,6 +250,7 @@ impl Switch {
                 groups: Arc::clone(flows.ofproto.groups()),
                 groups_changed: flows.ofproto.groups_changed(),
                 meters: Arc::clone(flows.ofproto.meters()),
+                options: Arc::clone(flows.ofproto.options()),
                 miss: flows.miss,
                 frags: state.frag,
                 mirrors: flows.mirrors.clone(),

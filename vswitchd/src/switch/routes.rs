@@ -67,7 +67,7 @@ pub struct Neighbour {
     pub ip: IpAddr,
     /// Its MAC address, if that is known.
     pub mac: Option<MacAddr>,
-    /// Whether the kernel has not heard of it for a while.
+    /// Whether the kernel has not heard of it for a while, and is perhaps asking it.
     pub is_stale: bool,
 }
 
@@ -111,6 +111,13 @@ pub trait Routes {
     /// # Errors
     /// The kernel refuses.
     fn probe(&mut self, index: u32, ip: IpAddr) -> io::Result<()>;
+
+    /// Tells the kernel a neighbour's MAC address, which it did not hear itself. One that an
+    /// administrator has set stays.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    fn teach(&mut self, index: u32, ip: IpAddr, mac: MacAddr) -> io::Result<()>;
 }
 
 /// No routes at all: for a switch whose ports are all in memory.
@@ -135,6 +142,10 @@ impl Routes for NoRoutes {
     }
 
     fn probe(&mut self, _index: u32, _ip: IpAddr) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn teach(&mut self, _index: u32, _ip: IpAddr, _mac: MacAddr) -> io::Result<()> {
         Ok(())
     }
 }

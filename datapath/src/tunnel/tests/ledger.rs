@@ -186,7 +186,20 @@ fn outer_packets_go_through_the_underlays_bridge_and_back() {
         ("fdb1.learned", 1),
         ("fdb.moved", 1),
     ];
-    lab.expect((3, [outer.clone()]), &[(0, f)], &ledger);
+    lab.expect((3, [outer.clone()]), &[(0, f.clone())], &ledger);
+    // What is lost beside it does not count as sent to the host.
+    let mut other_vni = outer.clone();
+    other_vni[46] ^= 1;
+    let ledger = [
+        ("2.tx_packets", 1),
+        ("2.tx_bytes", n + 50),
+        ("2.tx_batches", 1),
+        ("2.drop_tunnel_unknown_key", 1),
+        ("1.rx_packets", 1),
+        ("1.rx_bytes", n),
+        ("1.rx_multicast", 1),
+    ];
+    lab.expect((3, vec![outer.clone(), other_vni]), &[(0, f)], &ledger);
     // What is for this host, but for no tunnel, reaches it.
     outer[36..38].copy_from_slice(&[0, 53]);
     lab.expect((3, [outer.clone()]), &[(2, outer.clone())], &[]);

@@ -8,6 +8,7 @@ mod ledger;
 mod lookup;
 mod oracle;
 mod segments;
+mod uplink;
 
 use core::net::IpAddr;
 use std::sync::Arc;

@@ -261,12 +261,18 @@ fn field_action(name: &str, text: Piece<'_>) -> Result<OfAction, TextError> {
         }
         "load" => {
             let dst = writable(to)?;
+            if dst.field.info().is_option() && dst.n_bits > 64 {
+                return Err(to.expected("at most 64 bits of an option, as in tun_metadata0[0..31]"));
+            }
             let max = if dst.n_bits >= 64 { u64::MAX } else { (1 << dst.n_bits) - 1 };
             let value = from.number(max.into(), "a number that fits the bits behind the ->")?;
             Ok(OfAction::Load { dst, value: u64::try_from(value).unwrap_or(u64::MAX) })
         }
         _ => {
             let part = writable(to)?;
+            if let Some(index) = part.field.option() {
+                return Ok(OfAction::SetOption(Box::new(value::option(index, Some(from))?)));
+            }
             let (value, mask) = value::parse(part.field, from)?;
             Ok(OfAction::SetField(SetField { field: part.field, value, mask }))
         }

@@ -50,6 +50,13 @@ fn text(style: Style<'_>, action: &OfAction) -> String {
             let value = value::text(style.names, *field, *value, *mask);
             format!("set_field:{value}->{}", field.info().name)
         }
+        OfAction::SetOption(option) => {
+            let value = match value::option_text(option) {
+                value if value.is_empty() => "0/0".to_owned(),
+                value => value,
+            };
+            format!("set_field:{value}->{}", option.field().info().name)
+        }
         OfAction::Load { dst, value } => {
             format!("load:{}->{}", hex((*value).into()), subfield_text(*dst))
         }

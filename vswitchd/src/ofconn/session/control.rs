@@ -7,7 +7,7 @@ use openflow::bundle::{BundleAdd, BundleControl, BundleFlags, BundleStep};
 use openflow::control::RoleMessage;
 use openflow::raw::Raw;
 use openflow::switch::{FragHandling, SwitchConfig};
-use openflow::{Codec, Message, OfpError};
+use openflow::{Codec, Message, OfpError, options};
 
 use super::{Answer, DEFAULT_MISS_SEND_LEN, Role, Session, Shared, Side, Turn, head};
 use crate::ofconn::bundles::Committed;
@@ -101,7 +101,8 @@ impl Session {
         bytes: &[u8],
         turn: &Turn<'_>,
     ) -> Result<(), OfpError> {
-        let inner = codec.decode(&add.message)?;
+        let mut inner = codec.decode(&add.message)?;
+        options::resolve(&mut inner.message, &turn.bridges.options(&self.bridge))?;
         match inner.message {
             Message::FlowMod(_)
             | Message::GroupMod(_)

@@ -57,6 +57,10 @@ impl Bridges for Fake {
         std::mem::take(&mut self.notices)
     }
 
+    fn options(&self, _: &str) -> std::sync::Arc<packet::flow::OptionTable> {
+        std::sync::Arc::default()
+    }
+
     fn frag_handling(&self, _: &str) -> FragHandling {
         self.frag
     }

@@ -2,7 +2,7 @@
 //!
 //! # Design
 //! - [`store`]: flows, and what is known of all of them; [`select`]: which ones are meant.
-//! - [`flow_mod`], [`group_mod`] with [`buckets`], [`meter_mod`], [`table_mod`]: the messages;
+//! - [`flow_mod`], [`group_mod`] with [`buckets`], [`meter_mod`], [`table_mod`], [`tlv`]: the messages;
 //!   [`expire`] and [`evict`]: flows that go by themselves; [`fail_open`]: one that is hidden;
 //!   [`learned`]: those that packets teach.
 //! - [`stats`] answers requests, with [`table_features`]; [`event`] says what connections are told.
@@ -32,6 +32,7 @@ mod table_features;
 mod table_mod;
 #[cfg(test)]
 mod tests;
+mod tlv;
 mod uses;
 
 use std::collections::BTreeMap;
@@ -44,6 +45,8 @@ use openflow::flow::{FlowCommand, FlowMod};
 use openflow::group::GROUP_ALL;
 use openflow::meter::MeterId as OfMeterId;
 use openflow::{Message, OfAction, OfPort, OfpError, StatsReply, StatsRequest};
+
+use packet::flow::OptionTable;
 
 use super::group::Group;
 use super::meter_slots::MeterSlots;
@@ -104,6 +107,8 @@ pub struct Ofproto {
     groups: Arc<BTreeMap<u32, Arc<Group>>>,
     meters: Arc<BTreeMap<u32, MeterId>>,
     groups_changed: Version,
+    options: Arc<OptionTable>,
+    has_new_options: bool,
     is_dirty: bool,
 }
 
@@ -121,6 +126,8 @@ impl Ofproto {
             groups: Arc::default(),
             meters: Arc::default(),
             groups_changed: Version(0),
+            options: Arc::default(),
+            has_new_options: false,
             is_dirty: false,
         }
     }

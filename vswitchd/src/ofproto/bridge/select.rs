@@ -13,6 +13,8 @@ use crate::ofproto::classifier::{Priority, RuleId};
 use crate::ofproto::rule::FlowRule;
 use crate::ofproto::tables::{Flows, N_TABLES};
 
+/// Every flow.
+static EVERYTHING: FlowMatch = FlowMatch::ANY;
 /// The highest priority that OpenFlow knows; flows above are the switch's own, and hidden.
 pub(super) const MAX_PRIORITY: Priority = u16::MAX as Priority;
 
@@ -53,7 +55,7 @@ impl<'a> Criteria<'a> {
         Criteria {
             table,
             scope: Scope::Loose,
-            matching: &FlowMatch::ANY,
+            matching: &EVERYTHING,
             cookie: CookieMatch { value: cookie, mask: u64::MAX },
             out_port: OfPort::NONE,
             out_group: GROUP_ANY,

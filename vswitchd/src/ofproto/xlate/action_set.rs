@@ -46,6 +46,7 @@ fn slot(action: &OfAction) -> Slot {
         | OfAction::Bundle(_) => Slot::Output,
         OfAction::Group(_) => Slot::Group,
         OfAction::SetField(_)
+        | OfAction::SetOption(_)
         | OfAction::Load { .. }
         | OfAction::Move { .. }
         | OfAction::SetVlanVid(_)

@@ -13,6 +13,7 @@ use openflow::OfPort;
 use openflow::action::{ControllerReason, ToController};
 use packet::flow::FieldId;
 use packet::flow::field::N_REGS;
+use packet::flow::tunnel::WHOLE;
 use packet::{FlowKey, FlowMask, FlowMatch};
 
 use super::freeze::Frozen;
@@ -87,7 +88,13 @@ impl Xlate<'_> {
     }
 
     fn sending(&self, reason: ControllerReason) -> Sending {
-        let mut metadata = FlowMatch::new(&self.key, nonzero_fields(&self.key));
+        let mut told = nonzero_fields(&self.key);
+        for (_, slot) in self.bridge.options.iter() {
+            if self.key.get(slot.field()) != 0 {
+                told.set_option(slot, &WHOLE);
+            }
+        }
+        let mut metadata = FlowMatch::new(&self.key, told).with_options(&self.bridge.options);
         metadata.set(FieldId::InPort, self.in_port().0.into());
         Sending {
             bridge: self.bridge.id,

@@ -23,10 +23,10 @@ impl Xlate<'_> {
     pub(super) fn edit(&mut self, action: &OfAction) -> Next {
         match *action {
             OfAction::SetField(set) => self.set_bits(set.field, set.value, set.mask),
+            OfAction::SetOption(ref option) => self.set_option(option),
             OfAction::Load { dst, value } => self.write(dst, value.into()),
             OfAction::Move { src, dst } if self.has(src.field.info().prereq) => {
-                let value = self.read(src);
-                self.write(dst, value);
+                self.move_bits(src, dst);
             }
             OfAction::SetEthSrc(mac) => self.set(FieldId::EthSrc, mac.to_u64().into()),
             OfAction::SetEthDst(mac) => self.set(FieldId::EthDst, mac.to_u64().into()),
@@ -68,6 +68,9 @@ impl Xlate<'_> {
 
     /// Writes a part of a field.
     pub(super) fn write(&mut self, part: Subfield, value: u128) {
+        if part.field.info().is_option() {
+            return self.write_option(part, value);
+        }
         self.set_bits(part.field, value << part.offset, part.mask());
     }
 

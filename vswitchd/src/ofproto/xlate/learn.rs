@@ -14,6 +14,8 @@ use openflow::action::{Learn, LearnDst, LearnFlags, LearnSpec, LearnSrc};
 use openflow::flow::{FlowCommand, FlowFlags, FlowMod};
 use openflow::{OfAction, OfPort};
 use packet::FlowMatch;
+use packet::flow::OptionMatch;
+use packet::flow::tunnel::{MAX_OPTION_LEN, ones_at, put_bits};
 
 use super::Learned;
 use super::report::Kind;
@@ -58,6 +60,13 @@ impl Xlate<'_> {
         };
         match spec.dst {
             LearnDst::Match(part) => flow.matching.set_part(part, value),
+            LearnDst::Load(part) if let Some(index) = part.field.option() => {
+                let (mut bytes, mask) = ([0; MAX_OPTION_LEN], ones_at(part.offset, part.n_bits));
+                put_bits(&mut bytes, part.offset, part.n_bits, value);
+                let index = u8::try_from(index).unwrap_or(0);
+                let option = OptionMatch { index, value: bytes, mask, len: None };
+                flow.actions.push(OfAction::SetOption(Box::new(option)));
+            }
             LearnDst::Load(part) => {
                 let (value, mask) = (value << part.offset & part.mask(), part.mask());
                 let set = SetField { field: part.field, value, mask };

@@ -47,6 +47,7 @@ pub mod keep;
 pub mod learn;
 pub mod list;
 pub mod mirror;
+mod option;
 pub mod output;
 pub mod pause;
 pub mod report;

@@ -199,6 +199,9 @@ impl<'a> Xlate<'a> {
 
     /// The bits of a part of a field, looked at.
     pub(super) fn read(&mut self, part: Subfield) -> u128 {
+        if part.field.info().is_option() {
+            return self.read_option(part);
+        }
         let mut bits = FlowMask::EMPTY;
         // What was counted down is a function of all bits.
         if part.field == FieldId::IpTtl {

@@ -168,7 +168,10 @@ impl Xlate<'_> {
         self.flow = Some((id, Arc::clone(&rule)));
         self.place = if is_miss_flow { Place::MissFlow } else { Place::Flow };
         self.end = DropReason::PipelineDrop;
-        self.report.say(Kind::Table, || flow_line(table, priority, &matching, rule.cookie));
+        let options = &self.bridge.options;
+        self.report.say(Kind::Table, || {
+            flow_line(table, priority, &matching.with_options(options), rule.cookie)
+        });
         Some(rule)
     }
 

@@ -142,6 +142,7 @@ impl Xlate<'_> {
         }
         if config.kind == TunnelKind::Geneve {
             key.oam = self.read(Subfield::whole(FieldId::TunFlags)) != 0;
+            self.add_options(&mut key);
         }
         Some(key)
     }
@@ -168,6 +169,13 @@ impl Xlate<'_> {
     pub(super) fn look_at_tunnel(&mut self) {
         let mut bits = FlowMask::EMPTY;
         bits.add_words(TUNNEL_WORDS.and(self.key.nonzero()));
+        if outer_dst(self.input.key).is_some() {
+            // What is not there is kept, too.
+            bits.add_words(WordSet::range(place::TUN_FLAGS, place::TUN_FLAGS + 1));
+            if !self.bridge.options.is_empty() {
+                bits.add_words(WordSet::range(place::TUN_PRESENT, place::N_WORDS));
+            }
+        }
         self.look(&bits);
     }
 }

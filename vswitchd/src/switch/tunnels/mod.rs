@@ -32,9 +32,12 @@ use std::time::Duration;
 
 use datapath::l2::vlan::PortVlan;
 use datapath::netdev::carrier;
-use datapath::tunnel::{Address, Path, Terminator, Tunnel, TunnelConfig, TunnelKind, Tunnels, Way};
+use datapath::tunnel::{
+    Address, Path, Terminator, Tunnel, TunnelConfig, TunnelKind, Tunnels, Uplink, Way,
+};
 use datapath::view::{self, PortKind, PortStats};
 use datapath::{BridgeId, PortNo};
+use packet::MacAddr;
 use tracing::info;
 
 use super::open::OpenError;
@@ -122,8 +125,10 @@ pub(super) struct TunnelState {
     published: Arc<Tunnels>,
     /// How many ports it has.
     n_published: usize,
+    /// Uplinks whose kernel is deaf, and the next hops by them.
+    wires: BTreeMap<PortNo, Uplink>,
     /// What is to be published differs.
-    is_other: bool,
+    pub is_other: bool,
 }
 
 impl TunnelState {
@@ -143,6 +148,7 @@ impl TunnelState {
             rests_until_ns: 0,
             published: Arc::default(),
             n_published: 0,
+            wires: BTreeMap::new(),
             is_other: true,
         }
     }
@@ -342,7 +348,9 @@ impl Switch {
         let remotes = remotes.filter_map(|remote| Some((remote.no, remote.tunnel.as_ref()?)));
         let links = links.chain(remotes);
         let n_ports = links.clone().count();
-        if !self.tunnels.is_other && n_ports == self.tunnels.n_published {
+        let wires = self.wires();
+        let same_wires = self.tunnels.wires == wires;
+        if !self.tunnels.is_other && n_ports == self.tunnels.n_published && same_wires {
             return;
         }
         let mut tunnels = Tunnels::default();
@@ -354,9 +362,63 @@ impl Switch {
                 tunnels.add_path(ends.0, ends.1, Arc::clone(&resolved.path));
             }
         }
+        for (no, uplink) in &wires {
+            tunnels.add_uplink(*no, uplink.clone());
+        }
+        self.tunnels.wires = wires;
+        self.add_options(&mut tunnels);
         self.tunnels.n_published = n_ports;
         self.tunnels.published = Arc::new(tunnels);
         self.tunnels.is_other = false;
+    }
+
+    /// Uplinks that AF_XDP serves, and the next hops that ways by them lead by: what these say of
+    /// themselves, the kernel does not hear.
+    fn wires(&self) -> BTreeMap<PortNo, Uplink> {
+        let mut wires = BTreeMap::new();
+        if self.tunnels.carriers.is_empty() {
+            return wires;
+        }
+        for state in self.ports.values() {
+            let (Device::Attached { driver, .. }, Some(index)) = (&state.device, state.index())
+            else {
+                continue;
+            };
+            if *driver == "afxdp" {
+                let hops = self.tunnels.neighbours.of_link(index).collect();
+                wires.insert(state.no, Uplink { hops });
+            }
+        }
+        wires
+    }
+
+    /// A host on the link of an uplink has told its MAC address, which the kernel did not hear.
+    pub(super) fn neighbour_heard(&mut self, no: PortNo, (ip, mac): (IpAddr, MacAddr)) {
+        let index = self.ports.values().find(|state| state.no == no).and_then(|s| s.index());
+        if let Some(index) = index
+            && self.tunnels.neighbours.is_news((index, ip), mac)
+        {
+            // If the kernel does not take it, the way stays as it is, and it is asked for again.
+            if let Err(error) = self.tunnels.routes.teach(index, ip, mac) {
+                tracing::debug!("neighbour {ip}: {error}");
+            }
+        }
+    }
+
+    /// Says for each Geneve port which options its bridge has made fields.
+    fn add_options(&self, tunnels: &mut Tunnels) {
+        for (name, state) in &self.bridges {
+            let options = state.openflow.ofproto.options();
+            if options.is_empty() {
+                continue;
+            }
+            for port in self.ports_of(name) {
+                let link = port.state.link().and_then(|link| link.tunnel()?.tunnel.as_ref());
+                if link.is_some_and(|tunnel| tunnel.config.kind == TunnelKind::Geneve) {
+                    tunnels.know_options(port.state.no, Arc::clone(options));
+                }
+            }
+        }
     }
 
     /// The addresses of a port's interface: tunnels to them end there.

@@ -17,6 +17,9 @@ const ASK_S: u32 = 2;
 /// A silent one is asked so often whether it is still there, seconds.
 const CONFIRM_S: u32 = 30;
 
+/// The first of all addresses.
+const MIN_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+
 /// Its link's interface and its address.
 pub(super) type Place = (u32, IpAddr);
 
@@ -70,6 +73,19 @@ impl Neighbours {
         is_other
     }
 
+    /// Those on a link.
+    pub fn of_link(&self, index: u32) -> impl Iterator<Item = IpAddr> {
+        self.known
+            .range((index, MIN_IP)..)
+            .map_while(move |((link, ip), _)| (*link == index).then_some(*ip))
+    }
+
+    /// Whether it is worth telling the kernel that a neighbour has this address: a way leads by it, and
+    /// it has another one, or has been silent.
+    pub fn is_news(&self, place: Place, mac: MacAddr) -> bool {
+        self.known.get(&place).is_some_and(|known| known.mac != Some(mac) || known.is_stale)
+    }
+
     /// Those that the kernel is to ask for now.
     pub fn due(&mut self, now_s: u32) -> Vec<Place> {
         let mut due = Vec::new();
@@ -121,6 +137,22 @@ mod tests {
         neighbours.start();
         neighbours.forget_others();
         assert_eq!(neighbours.iter().count(), 0);
+    }
+
+    #[test]
+    fn who_is_used_and_has_told_something_new_is_told_to_the_kernel() {
+        let mut neighbours = Neighbours::default();
+        assert!(!neighbours.is_news(place(), MAC));
+        neighbours.watch(place(), |_| Known { mac: None, is_stale: false, probed_s: 0 });
+        assert!(neighbours.is_news(place(), MAC));
+        assert!(!neighbours.is_news((4, place().1), MAC));
+        assert_eq!(neighbours.of_link(3).collect::<Vec<_>>(), [place().1]);
+        assert_eq!(neighbours.of_link(2).count() + neighbours.of_link(4).count(), 0);
+        neighbours.hear(news(Some(MAC), false));
+        assert!(!neighbours.is_news(place(), MAC));
+        assert!(neighbours.is_news(place(), MacAddr([2; 6])));
+        neighbours.hear(news(Some(MAC), true));
+        assert!(neighbours.is_news(place(), MAC));
     }
 
     #[test]

@@ -64,6 +64,11 @@ impl Routes for Host {
         self.state().n_probed += 1;
         Ok(())
     }
+
+    fn teach(&mut self, _: u32, _: IpAddr, mac: MacAddr) -> std::io::Result<()> {
+        self.state().mac = Some(mac);
+        Ok(())
+    }
 }
 
 struct Lab {

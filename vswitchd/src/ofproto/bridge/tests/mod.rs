@@ -9,6 +9,7 @@ mod errors;
 mod flows;
 mod groups;
 mod learned;
+mod options;
 mod oracle;
 mod stats;
 

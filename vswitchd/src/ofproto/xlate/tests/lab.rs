@@ -13,6 +13,7 @@ use openflow::group::{Bucket, GroupDesc, GroupType, Selection};
 use openflow::port::PortConfig;
 use openflow::text::{parse_actions, parse_flow, parse_match};
 use packet::FlowKey;
+use packet::flow::OptionTable;
 
 use super::super::keep::Keeper;
 use super::super::{Start, Told, XlateIn, XlateOut, translate};
@@ -46,9 +47,14 @@ fn xport(number: u16) -> XPort {
 
 impl Lab {
     pub fn new(n_ports: u16, flows: &[&str]) -> Lab {
+        Lab::with_options(n_ports, flows, OptionTable::EMPTY)
+    }
+
+    /// A bridge in which some options of tunnel headers are fields.
+    pub fn with_options(n_ports: u16, flows: &[&str], options: OptionTable) -> Lab {
         let tables = Tables::new(7);
         for text in flows {
-            add(&tables, text);
+            add(&tables, text, &options);
         }
         let numbers = (1..=n_ports).chain([OfPort::LOCAL.0]);
         let ports: BTreeMap<OfPort, XPort> =
@@ -61,6 +67,7 @@ impl Lab {
             view.ports[port.no.index()] = Some((BridgeId(0), port.ofport));
         }
         let bridge = XBridge {
+            options: Arc::new(options),
             id: BridgeId(0),
             name: "br0".into(),
             tables: Arc::new(tables),
@@ -128,11 +135,19 @@ impl Lab {
         })
     }
 
+    /// A packet's headers, in words.
+    pub fn key(&self, flow: &str) -> FlowKey {
+        let mut key = parse_match(flow).unwrap();
+        key.resolve(&self.bridge().options).unwrap();
+        key.key().clone()
+    }
+
     /// What becomes of a packet, in words: actions, and what of it was looked at beside the port.
     pub fn ask(&self, flow: &str) -> (String, String) {
-        let key = parse_match(flow).unwrap().key().clone();
+        let key = self.key(flow);
         let out = self.translate(&key);
         let megaflow = packet::FlowMatch::new(&key, out.mask.clone());
+        let megaflow = megaflow.with_options(&self.bridge().options);
         let megaflow = openflow::text::match_text(&megaflow, openflow::flow::DEFAULT_PRIORITY);
         (self.words(&out, &key), megaflow)
     }
@@ -144,8 +159,9 @@ impl Lab {
     }
 }
 
-fn add(tables: &Tables, text: &str) {
-    let flow = parse_flow(FlowCommand::Add, text).unwrap();
+fn add(tables: &Tables, text: &str, options: &OptionTable) {
+    let mut flow = parse_flow(FlowCommand::Add, text).unwrap();
+    flow.matching.resolve(options).unwrap();
     let rule = FlowRule {
         cookie: flow.cookie,
         idle_s: 0,

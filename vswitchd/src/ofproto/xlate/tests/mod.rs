@@ -2,5 +2,6 @@
 
 mod lab;
 mod lists;
+mod options;
 mod oracle;
 mod tunnels;

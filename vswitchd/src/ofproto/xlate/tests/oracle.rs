@@ -13,13 +13,15 @@ use openflow::flow::{FlowCommand, FlowMod};
 use openflow::text::parse_flow;
 use openflow::{OfAction, OfPort};
 use packet::flow::place::{STAGE_L2, STAGE_L3, STAGE_L4};
-use packet::flow::{FieldId, KeyVlan};
+use packet::flow::tunnel::{bits_of, put_bits};
+use packet::flow::{FieldId, KeyVlan, OptionSlot, Subfield};
 use packet::vlan::TAG_PRESENT;
 use packet::{FlowKey, VlanTag};
 use proptest::prelude::*;
 
 use super::super::port_of;
 use super::lab::Lab;
+use super::options::table;
 
 const MATCHES: &[&str] = &[
     "",
@@ -50,6 +52,9 @@ const MATCHES: &[&str] = &[
     "metadata=5",
     "icmp,icmp_type=8",
     "arp,arp_op=1",
+    "tun_metadata0",
+    "tun_metadata0=5",
+    "tun_metadata1=0x10/0xf0",
 ];
 
 const ACTIONS: &[&str] = &[
@@ -62,6 +67,11 @@ const ACTIONS: &[&str] = &[
     "move:NXM_OF_IP_SRC[0..3]->NXM_NX_REG0[0..3]",
     "move:NXM_NX_REG0[0..3]->NXM_OF_ETH_DST[0..3]",
     "move:NXM_OF_VLAN_TCI[]->NXM_NX_REG0[0..15]",
+    "set_field:5->tun_metadata0",
+    "set_field:0x10/0xf0->tun_metadata1",
+    "load:1->NXM_NX_TUN_METADATA1[4..5]",
+    "move:NXM_NX_TUN_METADATA1[4..7]->NXM_NX_REG0[0..3]",
+    "move:NXM_NX_TUN_METADATA0[0..3]->NXM_NX_TUN_METADATA1[4..7]",
     "mod_dl_dst:02:00:00:00:00:02",
     "mod_dl_src:02:00:00:00:00:05",
     "mod_nw_src:10.0.0.1",
@@ -143,8 +153,19 @@ fn key() -> impl Strategy<Value = FlowKey> {
         pick(&[80, 53, 81]),
         pick(&[2, 0x12, 0x10]),
     );
-    (link, net, more).prop_map(|(link, net, more)| {
+    let options = (pick(&[9, 9, 0, 5]), pick(&[9, 9, 0x10, 0x15]));
+    (link, net, more, options).prop_map(|(link, net, more, options)| {
         let mut key = FlowKey::EMPTY;
+        // 9: it is not there.
+        for (index, value) in [(0, options.0), (1, options.1)] {
+            if value != 9 {
+                write_option(
+                    &mut key,
+                    Subfield::whole(FieldId::tun_metadata(index).unwrap()),
+                    value,
+                );
+            }
+        }
         let ((port, dst, src, tci, inner), (ethertype, proto, from, to)) = (link, net);
         let (tos, ttl, frag, sport, dport, flags) = more;
         let tag = |tci: u128, tpid| {
@@ -197,6 +218,24 @@ fn key() -> impl Strategy<Value = FlowKey> {
         }
         key
     })
+}
+
+fn slot(field: FieldId) -> OptionSlot {
+    *table().slot(field.option().unwrap()).unwrap()
+}
+
+fn read(key: &FlowKey, part: Subfield) -> u128 {
+    match part.field.option() {
+        Some(_) => bits_of(&key.option(&slot(part.field)), part.offset, part.n_bits),
+        None => key.read(part),
+    }
+}
+
+fn write_option(key: &mut FlowKey, part: Subfield, value: u128) {
+    let slot = slot(part.field);
+    let mut bytes = key.option(&slot);
+    put_bits(&mut bytes, part.offset, part.n_bits, value);
+    key.set_option(&slot, &bytes);
 }
 
 /// A packet: its headers, and tags below the two that a key holds.
@@ -354,13 +393,22 @@ impl Naive<'_> {
         let ip = |key: &FlowKey| key.eth_type().is_ip();
         match action {
             OfAction::Output { port, .. } => self.output(*port),
+            OfAction::Load { dst, value } if dst.field.option().is_some() => {
+                write_option(&mut self.key, *dst, (*value).into());
+            }
+            OfAction::SetOption(option) => {
+                self.key.set_option_masked(&slot(option.field()), &option.value, &option.mask);
+            }
             OfAction::Load { dst, value } => {
                 self.write(dst.field, u128::from(*value) << dst.offset, dst.mask())
             }
             OfAction::SetField(set) => self.write(set.field, set.value, set.mask),
             OfAction::Move { src, dst } if src.field.info().prereq.holds(&self.key) => {
-                let value = self.key.read(*src);
-                self.write(dst.field, value << dst.offset, dst.mask());
+                let value = read(&self.key, *src);
+                match dst.field.option() {
+                    Some(_) => write_option(&mut self.key, *dst, value),
+                    None => self.write(dst.field, value << dst.offset, dst.mask()),
+                }
             }
             OfAction::SetEthSrc(mac) => self.write(FieldId::EthSrc, mac.to_u64().into(), u128::MAX),
             OfAction::SetEthDst(mac) => self.write(FieldId::EthDst, mac.to_u64().into(), u128::MAX),
@@ -439,9 +487,13 @@ fn distinct(flows: Vec<String>) -> Vec<String> {
 fn check(flows: Vec<String>, keys: &[FlowKey]) -> Result<(), TestCaseError> {
     let flows = distinct(flows);
     let texts: Vec<&str> = flows.iter().map(String::as_str).collect();
-    let lab = Lab::new(3, &texts);
-    let mods: Vec<FlowMod> =
-        texts.iter().map(|t| parse_flow(FlowCommand::Add, t).unwrap()).collect();
+    let lab = Lab::with_options(3, &texts, table());
+    let parsed = |text: &&str| {
+        let mut flow = parse_flow(FlowCommand::Add, text).unwrap();
+        flow.matching.resolve(&table()).unwrap();
+        flow
+    };
+    let mods: Vec<FlowMod> = texts.iter().map(parsed).collect();
     for key in keys {
         let out = lab.translate(key);
         let list = lab.words(&out, key);
