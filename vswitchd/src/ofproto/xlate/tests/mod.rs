@@ -2,5 +2,6 @@
 
 mod lab;
 mod lists;
+mod naive;
 mod oracle;
 mod tunnels;
