@@ -488,13 +488,17 @@ fn there_are_no_queues_to_describe_or_count() {
         Message::StatsRequest(StatsRequest::QueueDesc(request))
     };
     let all = openflow::counters::QUEUE_ALL;
-    assert_eq!(ask(&mut rig, described(1, all)), [Message::StatsReply(StatsReply::QueueDesc)]);
+    assert_eq!(
+        ask(&mut rig, described(1, all)),
+        [Message::StatsReply(StatsReply::QueueDesc(Vec::new()))]
+    );
     for (port, queue, error) in [(77, all, OfpError::QofBadPort), (1, 3, OfpError::NxqofQueueError)]
     {
         assert_eq!(rig.switch.openflow("br0", BY, described(port, queue)), Err(error));
     }
+    let none = openflow::queue::QueueConfig { port: OfPort(1), queues: Vec::new() };
     let config = |port| Message::QueueConfigRequest(OfPort(port));
-    assert_eq!(ask(&mut rig, config(1)), [Message::QueueConfigReply(OfPort(1))]);
+    assert_eq!(ask(&mut rig, config(1)), [Message::QueueConfigReply(none)]);
     assert_eq!(rig.switch.openflow("br0", BY, config(77)), Err(OfpError::QofBadPort));
 }
 

@@ -24,6 +24,7 @@ mod json;
 pub mod options;
 mod orders;
 mod packet;
+mod queue;
 mod session;
 mod sort;
 mod switch;
@@ -69,6 +70,8 @@ pub enum Task {
     GetFrags,
     /// `set-frags`.
     SetFrags,
+    /// `queue-get-config`.
+    QueueConfig,
     /// `packet-out`.
     PacketOut,
     /// `bundle`: commands of all kinds from a file.
@@ -127,6 +130,7 @@ pub fn run(
         Task::ModTable => switch::mod_table(context, args),
         Task::GetFrags => switch::get_frags(context, args, out),
         Task::SetFrags => switch::set_frags(context, args),
+        Task::QueueConfig => queue::config(context, args, out),
         Task::PacketOut => packet::out(context, args),
         Task::Bundle => flows::bundle(context, args),
         Task::Monitor => watch::monitor(context, args, out),

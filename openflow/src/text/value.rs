@@ -46,8 +46,8 @@ const NUMBER: &str = "a number within the field's width, with /MASK if the field
 const MAC: &str = "a MAC address, as in 02:00:00:00:00:01";
 const IPV4: &str = "an IPv4 address, with /LENGTH or /MASK for a network";
 const IPV6: &str = "an IPv6 address, with /LENGTH or /MASK for a network";
-const PORT: &str =
-    "a port number from 0 to 65535, or LOCAL, IN_PORT, NORMAL, FLOOD, ALL, CONTROLLER, ANY";
+const PORT: &str = "the name of a port that the switch has, a number from 0 to 65535, or LOCAL, \
+                    IN_PORT, NORMAL, FLOOD, ALL, CONTROLLER, ANY";
 
 const fn flag_names(format: Format) -> Flags {
     match format {
