@@ -11,6 +11,7 @@ pub mod hosts;
 pub mod instructions;
 pub mod patch;
 pub mod tunnel;
+pub mod upcalls;
 pub mod vhost;
 pub mod vlan;
 pub mod walk;
