@@ -358,7 +358,7 @@ fn a_connection_that_ends_behind_a_recirculation_shortens_the_timeouts_of_the_fl
     // What follows waits for the length of the packet, which is looked up again for it.
     flow(&mut rig, "priority=1,tcp,actions=check_pkt_larger(900)->NXM_NX_REG0[0],resubmit(,1)");
     let fin = "check_pkt_larger(99)->NXM_NX_REG0[1],fin_timeout(idle_timeout=5),output:2";
-    flow(&mut rig, &format!("table=1,priority=2,reg0=0,actions={fin}"));
+    flow(&mut rig, &format!("table=1,priority=2,tcp,reg0=0,actions={fin}"));
     rig.send("p1", &segment(0x10, "data"));
     assert_eq!(timeouts(&mut rig, 2), Some((0, 0)));
     rig.send("p1", &segment(0x11, "end"));

@@ -24,7 +24,8 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("14", "queue-get-config br0 1 5", "the same"),
     ("15", "queue-get-config br0 1 5", "the same"),
     ("", "queue-get-config br0 99", "the same"),
-    ("", "queue-get-config br0 LOCAL", "the same"),
+    ("10", "queue-get-config br0 LOCAL", "the same"),
+    ("13", "queue-get-config br0 LOCAL", "the same"),
     ("", "dump-meter br0 meter=99", "a refusal is exit 1, not an error that is printed and exit 0"),
 ];
 

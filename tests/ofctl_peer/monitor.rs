@@ -85,18 +85,23 @@ fn monitors_see_the_same() {
     }
 }
 
-/// Both watch as `words` say while packets go through table 0; what each of them saw from the first packet
-/// on that the flow has sent, whose cookie is 7.
-fn packets(version: &str, words: &str, is_over: &dyn Fn(&Ovs<'_>) -> bool) -> [String; 2] {
+/// Both watch as `words` say while a packet goes through a flow that does `controller`; what each of them
+/// saw from that packet on, which `marker` belongs to.
+fn packets(
+    version: &str,
+    words: &str,
+    (controller, marker): (&str, &str),
+    is_over: &dyn Fn(&Ovs<'_>) -> bool,
+) -> [String; 2] {
     let ns = Netns::new("monp");
     let ovs = start(&ns);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (theirs, ours) = (folder.path().join("theirs"), folder.path().join("ours"));
     let rundir = ovs.folder().display().to_string();
     let ofctl = format!("{} --rundir {rundir}", program("ofctl").display());
-    let flow = "in_port=1,cookie=7,udp,actions=load:5->NXM_NX_REG0[],\
-                controller(pause,userdata=01.02),resubmit(,3)";
-    for flow in [flow, "table=3,reg0=5,actions=drop"] {
+    let to = format!("load:5->NXM_NX_REG0[],{controller},resubmit(,3)");
+    let flow = format!("in_port=1,cookie=7,ip,actions={to}");
+    for flow in [&flow, "table=3,reg0=5,actions=drop"] {
         ovs.must(&["ovs-ofctl", "add-flow", "br0", flow]);
     }
     let out = |actions: &str| {
@@ -112,11 +117,11 @@ fn packets(version: &str, words: &str, is_over: &dyn Fn(&Ovs<'_>) -> bool) -> [S
             both("PACKET_IN")
         });
         out("resubmit(,0)");
-        wait_until("both to see the flow's", PATIENCE, || both("cookie=0x7") && is_over(&ovs));
+        wait_until("both to see the flow's", PATIENCE, || both(marker) && is_over(&ovs));
     });
     [theirs, ours].map(|path| {
         let text = text(&path);
-        let at = text.find("cookie=0x7").expect("seen");
+        let at = text.find(marker).expect("seen");
         let start = text[..at].rfind("PACKET_IN").unwrap_or(0);
         text[start..].to_owned()
     })
@@ -126,7 +131,8 @@ fn packets(version: &str, words: &str, is_over: &dyn Fn(&Ovs<'_>) -> bool) -> [S
 fn packets_look_alike_in_the_form_that_is_asked_for() {
     for (version, format) in [("13", "standard"), ("10", "nxt_packet_in"), ("15", "nxt_packet_in2")]
     {
-        let [theirs, ours] = packets(version, &format!("65534 -P {format}"), &|_| true);
+        let (words, sent) = (format!("65534 -P {format}"), ("controller", "cookie=0x7"));
+        let [theirs, ours] = packets(version, &words, sent, &|_| true);
         assert_eq!(theirs, ours, "{version}, {format}\novs-ofctl:\n{theirs}\nofctl:\n{ours}");
     }
 }
@@ -137,7 +143,8 @@ fn paused_packets_are_given_back() {
     let went_on = |ovs: &Ovs<'_>| {
         ovs.must(&["ovs-ofctl", "dump-flows", "br0", "table=3"]).contains("n_packets=2,")
     };
-    let [theirs, ours] = packets("13", "resume", &went_on);
+    let sent = ("controller(pause,userdata=01.02)", "userdata=01.02");
+    let [theirs, ours] = packets("13", "resume", sent, &went_on);
     assert_eq!(theirs, ours, "ovs-ofctl:\n{theirs}\nofctl:\n{ours}");
     assert!(ours.contains("send: NXT_RESUME (OF1.3)"), "{ours}");
 }

@@ -189,7 +189,7 @@ mod tests {
         );
         assert_eq!(Limits::from_json(&limits.stored()), Ok(limits));
         let groups = PerTable::<GroupFields>::parse("3:in_port+nw_src").unwrap();
-        assert_eq!(groups.text(), "3:in_port+nw_src");
+        assert_eq!(groups.text(), "3:in_port+ip_src");
         assert_eq!(PerTable::from_json(&groups.stored()), Ok(groups));
         let names = PerTable::<TableName>::parse("0:acl,1:out.2").unwrap();
         assert_eq!(names.get(1).map(TableName::as_str), Some("out.2"));

@@ -268,10 +268,10 @@ impl Naive<'_> {
             OfAction::SetIpTtl(ttl) if ip(&self.key) => {
                 self.write(FieldId::IpTtl, (*ttl).into(), u128::MAX)
             }
-            OfAction::SetTpSrc(p) => [FieldId::TcpSrc, FieldId::UdpSrc]
+            OfAction::SetTpSrc(p) => [FieldId::TcpSrc, FieldId::UdpSrc, FieldId::SctpSrc]
                 .into_iter()
                 .for_each(|f| self.write(f, (*p).into(), 0xffff)),
-            OfAction::SetTpDst(p) => [FieldId::TcpDst, FieldId::UdpDst]
+            OfAction::SetTpDst(p) => [FieldId::TcpDst, FieldId::UdpDst, FieldId::SctpDst]
                 .into_iter()
                 .for_each(|f| self.write(f, (*p).into(), 0xffff)),
             OfAction::SetVlanVid(vid) => self.set_tci(0xfff, *vid),
