@@ -116,7 +116,9 @@ fn no_answer(_: &Codec, _: &Incoming) -> Option<Message> {
 /// Lets a packet go on where it was paused.
 fn resume(codec: &Codec, incoming: &Incoming) -> Option<Message> {
     match codec.decode(&incoming.bytes).ok()?.message {
-        Message::PacketIn2(packet) if packet.continuation.is_some() => {
+        Message::PacketIn2(mut packet) if packet.continuation.is_some() => {
+            // It was for the controller; the switch has no use for it.
+            packet.userdata.clear();
             Some(Message::Resume(packet))
         }
         _ => None,
