@@ -3,6 +3,8 @@
 //! The test `corpora` compiles this file too and replays the committed seeds on the stable toolchain,
 //! so a target cannot rot unseen. Each function panics when a promise of the code is broken.
 
+mod translation;
+
 use std::cell::RefCell;
 use std::io::{IoSlice, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -57,6 +59,7 @@ pub const TARGETS: &[Target] = &[
     ("openflow_decode", openflow_decode),
     ("openflow_oxm", openflow_oxm),
     ("openflow_text", openflow_text),
+    ("translate", translate),
     ("tunnel_header", tunnel_header),
     ("tunnel_open", tunnel_open),
     ("vhost_messages", vhost_messages),
@@ -213,6 +216,18 @@ pub fn openflow_text(input: &[u8]) {
             openflow_decode(&bytes);
         }
     }
+}
+
+/// The input is a table of flows and frames ([`translation`]). The flow cache gives each what a walk
+/// over the list of flows gives it.
+pub fn translate(input: &[u8]) {
+    let _ = n_sent_by_flows(input);
+}
+
+/// The same; how many copies of frames left.
+pub fn n_sent_by_flows(input: &[u8]) -> usize {
+    let (flows, keys) = translation::read(input);
+    translation::naive::check(&flows, &keys)
 }
 
 /// The input is a choice of protocol and a header. What is read of it is within it, and is read again

@@ -93,7 +93,10 @@ The bridge gets an internal port of the same name (OpenFlow port LOCAL). Keys:
   forward-bpdu=BOOL             forward reserved multicast (01:80:c2:00:00:0x)
   protocols=OpenFlow13,...      versions of OpenFlow
   controller=tcp:HOST:PORT,...
-  controller_rate_limit=N       packets a second to a controller; controller_burst_limit=N",
+  controller_rate_limit=N       packets a second to a controller; controller_burst_limit=N
+  table-name=0:acl,1:out        names of OpenFlow tables
+  table-flow-limit=0:1000       flows that a table holds; table-overflow-policy=0:evict
+  table-groups=0:in_port+nw_src of which flows with the same values make place together",
         ..CONFIGURATION
     },
     CommandSpec {

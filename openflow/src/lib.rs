@@ -38,6 +38,7 @@ mod oxm;
 pub mod packet_io;
 pub mod port;
 mod prop;
+pub mod queue;
 pub mod raw;
 pub mod switch;
 pub mod table;

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-use openflow::control::{Role, RoleMessage};
+use openflow::control::{AsyncConfig, AsyncKind, Role, RoleMessage};
 use openflow::hello::Hello;
 use openflow::raw::split_message;
 use openflow::{Codec, Message, Version};
@@ -243,6 +243,124 @@ fn a_controller_is_found_lost_and_found() {
     drop(peer);
     wait_until("the loss to show", DEADLINE, || controller()["is_connected"] == false);
     drop(Peer::greet(accept(&listener), Version::V15));
+}
+
+/// A secure bridge and its controller, of one version, with more settings.
+fn with_controller(daemon: &Daemon, version: Version, settings: &[&str]) -> Peer {
+    let path = daemon.rundir().join("controller");
+    let listener = UnixListener::bind(&path).unwrap();
+    let target = format!("controller=unix:{}", path.display());
+    let set = ["set", "bridge", "br0", "fail_mode=secure", &target];
+    daemon.ofctl(&[&set, settings].concat());
+    Peer::greet(accept(&listener), version)
+}
+
+/// Has the bridge send so many packets to its controller.
+fn packets_to_controller(tool: &mut Peer, n: usize) {
+    let actions = openflow::text::parse_actions("controller").unwrap();
+    let packet = openflow::packet_io::PacketOut {
+        buffer_id: openflow::flow::NO_BUFFER,
+        metadata: openflow::text::parse_match("in_port=1").unwrap(),
+        actions,
+        packet: vec![2; 60],
+    };
+    (0..n).for_each(|_| tool.send(&Message::PacketOut(Box::new(packet.clone()))));
+    tool.echoes();
+}
+
+#[test]
+fn a_controller_gets_no_more_packets_a_second_than_it_may() {
+    const RATE: u32 = 100;
+    const BURST: u32 = 25;
+    const N_PACKETS: u32 = 1_000;
+    let (_ns, daemon) = started("oflimit");
+    let limits = ["controller_rate_limit=100", "controller_burst_limit=25"];
+    let mut controller = with_controller(&daemon, Version::V13, &limits);
+    let lost = || {
+        let show = daemon.show();
+        show["bridges"][0]["controllers"][0]["lost_packets"].as_u64().unwrap()
+    };
+    controller.echoes();
+    let mut tool = Peer::tool(&daemon, Version::V13);
+    let start = Instant::now();
+    packets_to_controller(&mut tool, N_PACKETS as usize);
+    let (mut n_received, mut took) = (0, Duration::ZERO);
+    while lost() + u64::from(n_received) < u64::from(N_PACKETS) {
+        match controller.next() {
+            Some(Message::PacketIn(_)) => {
+                n_received += 1;
+                took = start.elapsed();
+            }
+            // What is lost is told once a second; the last of it behind the last packet.
+            Some(Message::EchoRequest(data)) => controller.send(&Message::EchoReply(data)),
+            other => panic!("{other:?}"),
+        }
+    }
+    // All of them have come or are lost: a burst at once, as many wait, and what the rate allows.
+    let took_ms = u32::try_from(took.as_millis()).unwrap();
+    assert!(n_received >= 2 * BURST, "{n_received} packets");
+    let allowed = BURST + RATE * took_ms / 1_000 + 1;
+    assert!(n_received <= allowed, "{n_received} packets in {took_ms} ms: {allowed} are allowed");
+    // Without a limit all come.
+    daemon.ofctl(&["clear", "bridge", "br0", "controller_rate_limit", "controller_burst_limit"]);
+    let (n, before) = (3 * BURST, lost());
+    packets_to_controller(&mut tool, n as usize);
+    for _ in 0..n {
+        assert!(matches!(controller.next(), Some(Message::PacketIn(_))));
+    }
+    assert_eq!(lost(), before);
+}
+
+#[test]
+fn a_controller_is_told_how_full_a_table_is() {
+    use openflow::table::TableMod;
+    /// OFPTC_VACANCY_EVENTS.
+    const VACANCY_EVENTS: u32 = 1 << 3;
+    for version in [Version::V14, Version::V15] {
+        let (_ns, daemon) = started("ofvacancy");
+        let mut controller = with_controller(&daemon, version, &["table-flow-limit=3:10"]);
+        let watched = TableMod {
+            table: 3,
+            config: VACANCY_EVENTS,
+            eviction: None,
+            vacancy: Some((20, 60, 0)),
+        };
+        // Who says nothing is told nothing, as by Open vSwitch.
+        let mut wanted = AsyncConfig::default();
+        wanted.primary[AsyncKind::TableStatus as usize] = Some(1 << 3 | 1 << 4);
+        controller.send(&Message::SetAsync(wanted));
+        controller.send(&Message::TableMod(watched));
+        controller.echoes();
+        let add = |n: u32| {
+            let flow = format!("table=3,reg0={n},actions=drop");
+            daemon.ofctl(&["add-flow", "br0", &flow]);
+        };
+        let told = |controller: &mut Peer| match controller.next() {
+            Some(Message::TableStatus(status)) => {
+                assert_eq!(status.desc.table, 3);
+                (status.reason, status.desc.vacancy)
+            }
+            other => panic!("{version}: {other:?}"),
+        };
+        (0..8).for_each(add);
+        // A fence: 20 % are free, which is not less than 20 %.
+        controller.echoes();
+        add(8);
+        assert_eq!(told(&mut controller), (3, Some((20, 60, 10))), "{version}");
+        (0..5)
+            .for_each(|n| drop(daemon.ofctl(&["del-flows", "br0", &format!("table=3,reg0={n}")])));
+        controller.echoes();
+        daemon.ofctl(&["del-flows", "br0", "table=3,reg0=5"]);
+        assert_eq!(told(&mut controller), (4, Some((20, 60, 70))), "{version}");
+        // What does not fit in is refused, and the limit may be raised.
+        (0..7).for_each(add);
+        assert_eq!(told(&mut controller).0, 3);
+        let full = daemon.try_ofctl(&["add-flow", "br0", "table=3,reg1=9,actions=drop"]);
+        assert_eq!(full.code, 1, "{}", full.stderr);
+        assert!(full.stderr.contains("OFPFMFC_TABLE_FULL"), "{}", full.stderr);
+        daemon.ofctl(&["set", "bridge", "br0", "table-flow-limit=3:20"]);
+        daemon.ofctl(&["add-flow", "br0", "table=3,reg1=9,actions=drop"]);
+    }
 }
 
 #[test]

@@ -78,6 +78,8 @@ fn seeds_reach_beyond_the_first_check() {
     assert!(seeds("layers").iter().filter(is_ip).count() >= 6);
     assert!(seeds("offload").iter().filter(is_accepted).count() >= 12);
     assert!(seeds("tunnel_open").iter().filter(|seed| is_opened(seed)).count() >= 9);
+    let n_sending = seeds("translate").iter().filter(|s| targets::n_sent_by_flows(s) > 0).count();
+    assert!(n_sending >= 8, "{n_sending}");
     let n_running = seeds("vhost_messages").iter().filter(|s| targets::has_ring_running(s)).count();
     assert!(n_running >= 5, "{n_running}");
     let n_passing = seeds("vhost_ring").iter().filter(|s| targets::n_frames_of_ring(s) > 0).count();

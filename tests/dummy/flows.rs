@@ -353,6 +353,24 @@ fn the_end_of_a_connection_shortens_the_timeouts_of_its_flow() {
 }
 
 #[test]
+fn a_connection_that_ends_behind_a_recirculation_shortens_the_timeouts_of_the_flow_before_it() {
+    let mut rig = rig(Rig::new());
+    // What follows waits for the length of the packet, which is looked up again for it.
+    flow(&mut rig, "priority=1,tcp,actions=check_pkt_larger(900)->NXM_NX_REG0[0],resubmit(,1)");
+    let fin = "check_pkt_larger(99)->NXM_NX_REG0[1],fin_timeout(idle_timeout=5),output:2";
+    flow(&mut rig, &format!("table=1,priority=2,tcp,reg0=0,actions={fin}"));
+    rig.send("p1", &segment(0x10, "data"));
+    assert_eq!(timeouts(&mut rig, 2), Some((0, 0)));
+    rig.send("p1", &segment(0x11, "end"));
+    assert_eq!(timeouts(&mut rig, 2), Some((5, 0)));
+    assert_eq!(timeouts(&mut rig, 1), Some((0, 0)), "the flow that came here has no such action");
+    rig.pass(7);
+    assert_eq!(timeouts(&mut rig, 2), None);
+    assert_eq!(rig.sent("p2").len(), 2);
+    rig.assert_conserved();
+}
+
+#[test]
 fn a_packet_waits_for_its_controller_and_goes_on_as_that_says() {
     let mut rig = rig(Rig::new());
     flow(
@@ -470,13 +488,17 @@ fn there_are_no_queues_to_describe_or_count() {
         Message::StatsRequest(StatsRequest::QueueDesc(request))
     };
     let all = openflow::counters::QUEUE_ALL;
-    assert_eq!(ask(&mut rig, described(1, all)), [Message::StatsReply(StatsReply::QueueDesc)]);
+    assert_eq!(
+        ask(&mut rig, described(1, all)),
+        [Message::StatsReply(StatsReply::QueueDesc(Vec::new()))]
+    );
     for (port, queue, error) in [(77, all, OfpError::QofBadPort), (1, 3, OfpError::NxqofQueueError)]
     {
         assert_eq!(rig.switch.openflow("br0", BY, described(port, queue)), Err(error));
     }
+    let none = openflow::queue::QueueConfig { port: OfPort(1), queues: Vec::new() };
     let config = |port| Message::QueueConfigRequest(OfPort(port));
-    assert_eq!(ask(&mut rig, config(1)), [Message::QueueConfigReply(OfPort(1))]);
+    assert_eq!(ask(&mut rig, config(1)), [Message::QueueConfigReply(none)]);
     assert_eq!(rig.switch.openflow("br0", BY, config(77)), Err(OfpError::QofBadPort));
 }
 

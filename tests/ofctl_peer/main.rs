@@ -21,6 +21,11 @@ use switch_tests::process::Outcome;
 /// (version or empty for all, words that stand in the call, why).
 const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("", "queue-stats br0 1 5", "a refusal is exit 1, not an error that is printed and exit 0"),
+    ("14", "queue-get-config br0 1 5", "the same"),
+    ("15", "queue-get-config br0 1 5", "the same"),
+    ("", "queue-get-config br0 99", "the same"),
+    ("10", "queue-get-config br0 LOCAL", "the same"),
+    ("13", "queue-get-config br0 LOCAL", "the same"),
     ("", "dump-meter br0 meter=99", "a refusal is exit 1, not an error that is printed and exit 0"),
 ];
 
@@ -45,6 +50,12 @@ fn start(ns: &Netns) -> Ovs<'_> {
             &request,
         ]);
     }
+    let set = "set port p1 qos=@qos -- --id=@qos create qos type=linux-htb \
+               other-config:max-rate=1000000000 queues:0=@a queues:7=@b -- \
+               --id=@a create queue other-config:max-rate=200000000 -- \
+               --id=@b create queue other-config:min-rate=100000000";
+    let words: Vec<&str> = set.split_whitespace().collect();
+    ovs.vsctl(&[&["--"], &words[..]].concat());
     ovs.must(&["ovs-ofctl", "del-flows", "br0"]);
     // From here on, table 0 has counted something and looks unlike the others.
     ovs.must(&["ovs-ofctl", "packet-out", "br0", "1", "resubmit(,0)", PACKET]);

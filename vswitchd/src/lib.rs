@@ -2,6 +2,10 @@
 //!
 //! A library, so that tests run a whole switch inside one process; `main.rs` is thin.
 
+// The tests of translation are compiled by the fuzz targets as well, and name the crate as these do.
+#[cfg(test)]
+extern crate self as vswitchd;
+
 pub mod appctl;
 pub mod capture;
 pub mod config;

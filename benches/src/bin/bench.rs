@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 use switch_benches::cases::instructions::Baseline;
 use switch_benches::cases::{
     Options, Peers, allocs, capture, engine, flows, footprint, forward, generator, guests, hosts,
-    instructions, overlay, patch, tunnel, vhost, vlan,
+    instructions, overlay, patch, tunnel, upcalls, vhost, vlan,
 };
 use switch_benches::lab;
 use switch_benches::packages::{self, ETHTOOL, IPERF3, OVS, OVS_DPDK, TESTPMD, VALGRIND};
@@ -72,6 +72,8 @@ enum Case {
     },
     /// OpenFlow rules between capture files in memory: one, many masks, many cached flows.
     Flows,
+    /// How fast flows are set up: every packet begins another flow.
+    Upcalls,
     /// Engine alone, with and without captures.
     Capture,
     /// Engine alone: tags pushed and popped, beside untagged frames.
@@ -122,6 +124,7 @@ impl Case {
             Case::All => "all",
             Case::Engine { .. } => "engine",
             Case::Flows => "flows",
+            Case::Upcalls => "upcalls",
             Case::Capture => "capture",
             Case::Vlan => "vlan",
             Case::Tunnel => "tunnel",
@@ -158,6 +161,7 @@ impl Case {
             Case::Guests,
             Case::Engine { pairs: engine::PAIRS.to_vec() },
             Case::Flows,
+            Case::Upcalls,
             Case::Capture,
             Case::Vlan,
             Case::Tunnel,
@@ -172,6 +176,7 @@ impl Case {
             Case::All => Ok(Report::new("all")),
             Case::Engine { pairs } => engine::run(options, pairs),
             Case::Flows => flows::run(options),
+            Case::Upcalls => upcalls::run(options),
             Case::Capture => capture::run(options),
             Case::Vlan => vlan::run(options),
             Case::Tunnel => tunnel::run(options),

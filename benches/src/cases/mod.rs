@@ -13,6 +13,7 @@ pub mod instructions;
 pub mod overlay;
 pub mod patch;
 pub mod tunnel;
+pub mod upcalls;
 pub mod vhost;
 pub mod vlan;
 pub mod walk;

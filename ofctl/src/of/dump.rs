@@ -151,7 +151,7 @@ const fn since(dump: Dump) -> (Version, &'static str) {
 
 /// What of an answer is wanted, where the request cannot say it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Only {
+pub(super) enum Only {
     All,
     Port(OfPort),
     Group(u32),
@@ -203,7 +203,7 @@ fn request(
 }
 
 /// A port by name, number or reserved word; none, `any` or `all` is every one.
-fn port(session: &mut Session<'_>, text: Option<&String>) -> Result<OfPort, Error> {
+pub(super) fn port(session: &mut Session<'_>, text: Option<&String>) -> Result<OfPort, Error> {
     let Some(text) = text else { return Ok(OfPort::NONE) };
     if let Ok(number) = text.parse() {
         return Ok(OfPort(number));
@@ -217,7 +217,7 @@ fn port(session: &mut Session<'_>, text: Option<&String>) -> Result<OfPort, Erro
     named.ok_or_else(|| Error::Refused(format!("{} has no port {text:?}", session.name)))
 }
 
-fn queue(text: &str) -> Result<u32, Error> {
+pub(super) fn queue(text: &str) -> Result<u32, Error> {
     match text {
         "all" | "ALL" | "any" | "ANY" => Ok(QUEUE_ALL),
         _ => text.parse().map_err(|_| {
@@ -245,7 +245,7 @@ fn meter(text: &str) -> Result<MeterId, Error> {
 }
 
 /// Each part as it comes, with its title.
-fn put_parts(
+pub(super) fn put_parts(
     session: &mut Session<'_>,
     request: StatsRequest,
     names: &Names,
@@ -307,7 +307,7 @@ fn append(all: &mut StatsReply, part: StatsReply) {
     }
 }
 
-fn put_json(
+pub(super) fn put_json(
     session: &mut Session<'_>,
     request: StatsRequest,
     (names, only): (&Names, Only),

@@ -10,6 +10,7 @@ use openflow::flow::{DEFAULT_PRIORITY, FlowFlags, FlowStats};
 use openflow::group::{Bucket, GroupDesc, GroupStats};
 use openflow::meter::{BandKind, MeterConfig, MeterFlags, MeterStats};
 use openflow::port::PortDesc;
+use openflow::queue::QueueDesc;
 use openflow::table::{TableFeatures, TableMod, TableStats};
 use openflow::text::{Style, actions_text, match_text_in, meter_id_text};
 use openflow::{OfPort, StatsReply};
@@ -21,7 +22,7 @@ pub(super) const fn list_name(reply: &StatsReply) -> Option<&'static str> {
         StatsReply::Flow(_) => "flows",
         StatsReply::Table(_) | StatsReply::TableFeatures(_) | StatsReply::TableDesc(_) => "tables",
         StatsReply::Port(_) | StatsReply::PortDesc(_) => "ports",
-        StatsReply::Queue(_) | StatsReply::QueueDesc => "queues",
+        StatsReply::Queue(_) | StatsReply::QueueDesc(_) => "queues",
         StatsReply::Group(_) | StatsReply::GroupDesc(_) => "groups",
         StatsReply::Meter(_) | StatsReply::MeterConfig(_) => "meters",
         _ => return None,
@@ -42,7 +43,10 @@ pub(super) fn items(style: Style<'_>, reply: &StatsReply) -> Vec<Value> {
         StatsReply::GroupDesc(groups) => groups.iter().map(|item| group(style, item)).collect(),
         StatsReply::Meter(meters) => meters.iter().map(meter_stats).collect(),
         StatsReply::MeterConfig(meters) => meters.iter().map(meter).collect(),
-        StatsReply::FlowMonitor(_) | StatsReply::QueueDesc => Vec::new(),
+        StatsReply::QueueDesc(queues) => {
+            queues.iter().map(|item| queue_desc(style, item)).collect()
+        }
+        StatsReply::FlowMonitor(_) => Vec::new(),
         StatsReply::Desc(desc) => vec![json!({
             "manufacturer": desc.manufacturer,
             "hardware": desc.hardware,
@@ -212,6 +216,16 @@ fn queue_stats(style: Style<'_>, stats: &QueueStats) -> Value {
         "tx_packets": known(stats.tx_packets),
         "tx_errors": known(stats.tx_errors),
         "duration_s": stats.duration.map(|duration| duration.as_secs_f64()),
+    })
+}
+
+pub(super) fn queue_desc(style: Style<'_>, desc: &QueueDesc) -> Value {
+    let percent = |rate: Option<u16>| rate.map(|rate| f64::from(rate) / 10.0);
+    json!({
+        "port": port_name(style, desc.port),
+        "queue": desc.queue,
+        "min_rate_percent": percent(desc.min_rate),
+        "max_rate_percent": percent(desc.max_rate),
     })
 }
 

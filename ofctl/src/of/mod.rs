@@ -24,6 +24,7 @@ mod json;
 pub mod options;
 mod orders;
 mod packet;
+mod queue;
 mod session;
 mod sort;
 mod switch;
@@ -75,6 +76,8 @@ pub enum Task {
     TlvMap(TlvCommand),
     /// `dump-tlv-map`.
     DumpTlvMap,
+    /// `queue-get-config`.
+    QueueConfig,
     /// `packet-out`.
     PacketOut,
     /// `bundle`: commands of all kinds from a file.
@@ -135,6 +138,7 @@ pub fn run(
         Task::SetFrags => switch::set_frags(context, args),
         Task::TlvMap(command) => tlv::change(context, command, args),
         Task::DumpTlvMap => tlv::dump(context, args, out),
+        Task::QueueConfig => queue::config(context, args, out),
         Task::PacketOut => packet::out(context, args),
         Task::Bundle => flows::bundle(context, args),
         Task::Monitor => watch::monitor(context, args, out),

@@ -1,6 +1,7 @@
 //! What a call of the flow family asks for besides its arguments.
 
 use openflow::codec::FlowFormat;
+use openflow::nicira::PacketInFormat;
 use openflow::version::{Version, Versions};
 
 use super::sort::SortKey;
@@ -31,6 +32,8 @@ pub struct Options {
     pub may_create: bool,
     /// `--timestamp`.
     pub has_timestamps: bool,
+    /// `-P`.
+    pub packet_in_format: Option<PacketInFormat>,
     /// `--sort` and `--rsort`, the most important first.
     pub sort: Vec<SortKey>,
 }
@@ -61,6 +64,7 @@ impl Options {
             readds: has(Switch::Readd),
             may_create: has(Switch::MayCreate),
             has_timestamps: has(Switch::Timestamp),
+            packet_in_format: None,
             sort: Vec::new(),
         };
         // First: what -F says is then chosen among these.
@@ -69,6 +73,7 @@ impl Options {
         }
         for (name, value) in &part.options {
             match *name {
+                "packet-in-format" => options.packet_in_format = Some(packet_in_format(value)?),
                 "flow-format" => options.set_format(value)?,
                 "sort" | "rsort" => options.sort.push(SortKey::parse(name, value)?),
                 _ => {}
@@ -114,6 +119,19 @@ impl Options {
 
 const FORMATS: &str =
     "allowed: any, OpenFlow10, NXM, OXM, OXM-OpenFlow13, OXM-OpenFlow14, OXM-OpenFlow15";
+
+/// In which message packets come, by `ovs-ofctl`'s names.
+fn packet_in_format(text: &str) -> Result<PacketInFormat, Error> {
+    match text {
+        "standard" | "openflow10" => Ok(PacketInFormat::Standard),
+        "nxt_packet_in" | "nxm" => Ok(PacketInFormat::Nxt),
+        "nxt_packet_in2" | "nxt2" | "nxm2" => Ok(PacketInFormat::Nxt2),
+        _ => {
+            let allowed = "allowed: standard, nxt_packet_in, nxt_packet_in2";
+            Err(Error::Usage(format!("{text:?} is no form of packet-in ({allowed})")))
+        }
+    }
+}
 
 fn versions(text: &str) -> Result<Versions, Error> {
     let mut versions = Vec::new();

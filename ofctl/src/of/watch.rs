@@ -21,6 +21,7 @@ use crate::error::Error;
 struct Wishes {
     miss_send_len: Option<u16>,
     sees_invalid_ttl: bool,
+    resumes: bool,
     watches: Vec<String>,
 }
 
@@ -32,18 +33,25 @@ impl Wishes {
                 wishes.watches.push(spec.to_owned());
             } else if word == "invalid_ttl" {
                 wishes.sees_invalid_ttl = true;
+            } else if word == "resume" {
+                wishes.resumes = true;
             } else if let Ok(len) = word.parse() {
                 wishes.miss_send_len = Some(len);
             } else {
-                let allowed = "allowed: MISS-LEN, invalid_ttl, watch:SPEC";
+                let allowed = "allowed: MISS-LEN, invalid_ttl, resume, watch:SPEC";
                 return Err(Error::Usage(format!("{word:?} is nothing to monitor ({allowed})")));
             }
         }
         Ok(wishes)
     }
+
+    /// Who lets packets go on wants to see them.
+    fn miss_send_len(&self) -> Option<u16> {
+        self.miss_send_len.or(self.resumes.then_some(u16::MAX))
+    }
 }
 
-/// `monitor BR [MISS-LEN] [invalid_ttl] [watch:[SPEC]]...`.
+/// `monitor BR [MISS-LEN] [invalid_ttl] [resume] [watch:[SPEC]]...`.
 ///
 /// # Errors
 /// [`Error`].
@@ -55,7 +63,7 @@ pub(super) fn monitor(
     let wishes = Wishes::of(args)?;
     let mut session = context.open(arg(args, 0))?;
     let monitors = monitors(&mut session, &wishes)?;
-    if let Some(miss_send_len) = wishes.miss_send_len {
+    if let Some(miss_send_len) = wishes.miss_send_len() {
         let (_, decoded) = session.ask(&Message::GetConfigRequest)?;
         if let Message::GetConfigReply(config) = decoded.message {
             let invalid_ttl_to_controller = wishes.sees_invalid_ttl;
@@ -64,11 +72,7 @@ pub(super) fn monitor(
         }
     }
     let names = session.shown_names()?;
-    // Nicira's form says more of a packet; a switch that does not know it keeps its own.
-    match session.command(&Message::SetPacketInFormat(PacketInFormat::Nxt2)) {
-        Ok(()) | Err(Error::Refused(_)) => {}
-        Err(error) => return Err(error),
-    }
+    choose_format(&mut session)?;
     let printer = Printer { context, names };
     if !monitors.is_empty() {
         let request = Message::StatsRequest(StatsRequest::FlowMonitor(monitors));
@@ -82,7 +86,43 @@ pub(super) fn monitor(
         }
     }
     let codec = session.connection.codec;
-    follow(&mut session.connection, |_| codec, &printer, out)
+    let answer = if wishes.resumes { resume } else { no_answer };
+    follow(&mut session.connection, (|_| codec, answer), &printer, out)
+}
+
+/// The form that is asked for, or that which says most of a packet; a switch that knows none of Nicira's
+/// keeps its own.
+fn choose_format(session: &mut Session<'_>) -> Result<(), Error> {
+    if let Some(format) = session.context.options.packet_in_format {
+        return session.command(&Message::SetPacketInFormat(format));
+    }
+    for format in [PacketInFormat::Nxt2, PacketInFormat::Nxt] {
+        match session.command(&Message::SetPacketInFormat(format)) {
+            Ok(()) => return Ok(()),
+            Err(Error::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What is sent back when a message has come.
+type Answer = fn(&Codec, &Incoming) -> Option<Message>;
+
+fn no_answer(_: &Codec, _: &Incoming) -> Option<Message> {
+    None
+}
+
+/// Lets a packet go on where it was paused.
+fn resume(codec: &Codec, incoming: &Incoming) -> Option<Message> {
+    match codec.decode(&incoming.bytes).ok()?.message {
+        Message::PacketIn2(mut packet) if packet.continuation.is_some() => {
+            // It was for the controller; the switch has no use for it.
+            packet.userdata.clear();
+            Some(Message::Resume(packet))
+        }
+        _ => None,
+    }
 }
 
 fn monitors(session: &mut Session<'_>, wishes: &Wishes) -> Result<Vec<MonitorRequest>, Error> {
@@ -118,12 +158,12 @@ pub(super) fn snoop(context: &Context, args: &[String], out: &mut dyn Write) -> 
         let version = incoming.bytes.first().copied().and_then(Version::from_wire);
         Codec::new(version.unwrap_or(Version::V10))
     };
-    follow(&mut connection, codec, &printer, out)
+    follow(&mut connection, (codec, no_answer), &printer, out)
 }
 
 fn follow(
     connection: &mut Connection,
-    codec: impl Fn(&Incoming) -> Codec,
+    (codec, answer): (impl Fn(&Incoming) -> Codec, Answer),
     printer: &Printer<'_>,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
@@ -137,7 +177,15 @@ fn follow(
             Err(ConnectionError::Timeout { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        printer.put(&codec(&incoming), &incoming, out)?;
+        let codec = codec(&incoming);
+        printer.put(&codec, &incoming, out)?;
+        if let Some(message) = answer(&codec, &incoming) {
+            let wrong = |error| Error::Usage(format!("{}: {error}", message.kind().name()));
+            let xid = connection.send(&message).map_err(wrong)?;
+            let bytes = codec.encode(xid, &message).map_err(wrong)?;
+            printer.put_sent(&codec, &Incoming { bytes, xid }, out)?;
+            connection.flush()?;
+        }
     }
 }
 
@@ -148,6 +196,23 @@ struct Printer<'a> {
 
 impl Printer<'_> {
     fn put(&self, codec: &Codec, incoming: &Incoming, out: &mut dyn Write) -> Result<(), Error> {
+        let is_timed = self.context.options.has_timestamps && !self.context.is_json;
+        let prefix = if is_timed { format!("{:.3}: ", now_s()) } else { String::new() };
+        self.put_behind(&prefix, (codec, incoming), out)
+    }
+
+    /// A message that was not received but sent.
+    fn put_sent(&self, codec: &Codec, sent: &Incoming, out: &mut dyn Write) -> Result<(), Error> {
+        let prefix = if self.context.is_json { "" } else { "send: " };
+        self.put_behind(prefix, (codec, sent), out)
+    }
+
+    fn put_behind(
+        &self,
+        prefix: &str,
+        (codec, incoming): (&Codec, &Incoming),
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
         let options = &self.context.options;
         let detail = if options.is_more { Detail::More } else { Detail::Short };
         let text = message_text(codec, &incoming.bytes, &self.names, detail);
@@ -165,9 +230,7 @@ impl Printer<'_> {
             });
             line.push_str(&format!("{value}\n"));
         } else {
-            if options.has_timestamps {
-                line.push_str(&format!("{:.3}: ", now_s()));
-            }
+            line.push_str(prefix);
             line.push_str(&text);
         }
         out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(Error::Output)

@@ -38,6 +38,15 @@ pub const SHARED_OPTIONS: &[ValueOption] = &[PROTOCOLS, FLOW_FORMAT, SORT, RSORT
 /// Those of a command that sorts nothing.
 const SPOKEN_OPTIONS: &[ValueOption] = &[PROTOCOLS, FLOW_FORMAT];
 
+const PACKET_IN_FORMAT: ValueOption = ValueOption {
+    long: "packet-in-format",
+    short: Some('P'),
+    value: "FORMAT",
+    need: Need::Required,
+    help: "standard, nxt_packet_in or nxt_packet_in2",
+};
+const MONITOR_OPTIONS: &[ValueOption] = &[PROTOCOLS, FLOW_FORMAT, PACKET_IN_FORMAT];
+
 const NAMING: &[Switch] = &[Switch::Names, Switch::NoNames];
 const SENDING: &[Switch] = &[Switch::Bundle, Switch::Names, Switch::NoNames];
 const STRICT_SENDING: &[Switch] = &[Switch::Bundle, Switch::Names, Switch::NoNames, Switch::Strict];
@@ -466,15 +475,18 @@ all.",
     },
     CommandSpec {
         name: "monitor",
-        args: "BR [MISS-LEN|invalid_ttl|watch:SPEC...]",
+        args: "BR [MISS-LEN|invalid_ttl|resume|watch:SPEC...]",
         min_args: 1,
         max_args: None,
         switches: WATCHED,
+        options: MONITOR_OPTIONS,
         help: "Show packets to the controller, and what happens to flows and ports",
         long_help: "\
 MISS-LEN is how much of a packet that no flow matched is sent. watch: tells of flows:
   ofctl monitor br0 65535 watch:
   ofctl monitor br0 watch:!initial,table=0,tcp
+resume lets packets go on that controller(pause) has stopped, as soon as they are shown. -P
+chooses in which message packets come; without it, that which says most.
 Ends with Ctrl-C, or after --timeout.",
         prints_state: true,
         route: Route::OpenFlow(Task::Monitor),
@@ -509,6 +521,19 @@ Ends with Ctrl-C, or after --timeout.",
         max_args: Some(1),
         help: "Exit with 0 if the switch answers",
         route: Route::OpenFlow(Task::Probe),
+        ..FLOWS
+    },
+    CommandSpec {
+        name: "queue-get-config",
+        args: "BR [PORT [QUEUE]]",
+        min_args: 1,
+        max_args: Some(3),
+        switches: NAMING,
+        help: "Print which queues ports have",
+        long_help: "\
+PORT may be ANY. Until OpenFlow13 all queues of a port are told, whatever QUEUE says.",
+        prints_state: true,
+        route: Route::OpenFlow(Task::QueueConfig),
         ..FLOWS
     },
     CommandSpec {

@@ -16,10 +16,10 @@ use crate::meter::MeterMod;
 use crate::nicira::{PacketInFormat, TlvTable, TlvTableMod};
 use crate::packet_io::{PacketIn, PacketOut};
 use crate::port::{OfPort, PortMod, PortStatus};
+use crate::queue::{self, QueueConfig};
 use crate::raw::Raw;
 use crate::switch::{Features, SwitchConfig};
 use crate::table::{TableMod, TableStatus};
-use crate::version::Version;
 use crate::wire::{Reader, Writer};
 
 /// A message.
@@ -63,8 +63,7 @@ pub enum Message {
     SetAsync2(AsyncConfig),
     /// The queues of a port; [`OfPort::NONE`]: of all.
     QueueConfigRequest(OfPort),
-    /// The port has no queues.
-    QueueConfigReply(OfPort),
+    QueueConfigReply(QueueConfig),
     BundleControl(BundleControl),
     BundleAdd(BundleAdd),
     StatsRequest(StatsRequest),
@@ -234,18 +233,8 @@ impl Message {
                 config.encode(c.version, w);
             }
             Message::SetAsync2(config) => config.encode_properties(w),
-            Message::QueueConfigRequest(port) if c.version == Version::V10 => {
-                w.u16(port.0);
-                w.zeros(2);
-            }
-            Message::QueueConfigReply(port) if c.version == Version::V10 => {
-                w.u16(port.0);
-                w.zeros(6);
-            }
-            Message::QueueConfigRequest(port) | Message::QueueConfigReply(port) => {
-                w.u32(port.to_wide());
-                w.zeros(4);
-            }
+            Message::QueueConfigRequest(port) => queue::encode_request(c.version, *port, w),
+            Message::QueueConfigReply(config) => config.encode(c.version, w),
             Message::BundleControl(control) => control.encode(w),
             Message::BundleAdd(add) => add.encode(w),
             Message::SetFlowFormat(FlowFormat::OpenFlow10) => w.u32(FORMAT_OPENFLOW10),
@@ -268,19 +257,6 @@ impl Message {
     }
 }
 
-/// Whose queues are asked for. OpenFlow 1.0 can name a port only.
-fn queue_port(version: Version, r: &mut Reader<'_>) -> Result<OfPort, OfpError> {
-    if version == Version::V10 {
-        let port = OfPort(r.u16()?);
-        r.skip(2)?;
-        return if port < OfPort::MAX { Ok(port) } else { Err(OfpError::QofBadPort) };
-    }
-    let port = OfPort::from_wide(r.u32()?).map_err(|_| OfpError::QofBadPort)?;
-    r.skip(4)?;
-    let is_usable = port < OfPort::MAX || port == OfPort::NONE;
-    if is_usable { Ok(port) } else { Err(OfpError::QofBadPort) }
-}
-
 /// Messages about the connection itself.
 fn decode_connection(c: &Codec, raw: &Raw<'_>, r: &mut Reader<'_>) -> Result<Message, OfpError> {
     let version = c.version;
@@ -293,7 +269,8 @@ fn decode_connection(c: &Codec, raw: &Raw<'_>, r: &mut Reader<'_>) -> Result<Mes
         Kind::GetAsyncReply => Message::GetAsyncReply(AsyncConfig::decode(version, r)?),
         Kind::SetAsync => Message::SetAsync(AsyncConfig::decode(version, r)?),
         Kind::SetAsync2 => Message::SetAsync2(AsyncConfig::decode_properties(r)?),
-        Kind::QueueConfigRequest => Message::QueueConfigRequest(queue_port(version, r)?),
+        Kind::QueueConfigRequest => Message::QueueConfigRequest(queue::decode_request(version, r)?),
+        Kind::QueueConfigReply => Message::QueueConfigReply(QueueConfig::decode(version, r)?),
         Kind::BundleControl => Message::BundleControl(BundleControl::decode(r)?),
         Kind::BundleAdd => Message::BundleAdd(BundleAdd::decode(version, raw.xid, r)?),
         Kind::SetFlowFormat => Message::SetFlowFormat(match r.u32()? {

@@ -11,6 +11,7 @@ use crate::group::{GROUP_ALL, GroupDesc, GroupFeatures, GroupStats};
 use crate::kind::{Form, Kind};
 use crate::meter::{MeterConfig, MeterFeatures, MeterId, MeterStats};
 use crate::port::{OfPort, PortDesc};
+use crate::queue::QueueDesc;
 use crate::raw::Raw;
 use crate::switch::SwitchDesc;
 use crate::table::{TableFeatures, TableMod, TableStats};
@@ -61,8 +62,7 @@ pub enum StatsReply {
     TableFeatures(Vec<TableFeatures>),
     TableDesc(Vec<TableMod>),
     PortDesc(Vec<PortDesc>),
-    /// There are no queues to be described.
-    QueueDesc,
+    QueueDesc(Vec<QueueDesc>),
     FlowMonitor(Vec<FlowUpdate>),
 }
 
@@ -213,7 +213,7 @@ impl StatsReply {
             StatsReply::TableFeatures(_) => Kind::TableFeatures,
             StatsReply::TableDesc(_) => Kind::TableDesc,
             StatsReply::PortDesc(_) => Kind::PortDesc,
-            StatsReply::QueueDesc => Kind::QueueDesc,
+            StatsReply::QueueDesc(_) => Kind::QueueDesc,
             StatsReply::FlowMonitor(_) => Kind::FlowMonitor,
         }
     }
@@ -245,7 +245,7 @@ impl StatsReply {
             StatsReply::TableFeatures(entries) => entries.len(),
             StatsReply::TableDesc(entries) => entries.len(),
             StatsReply::PortDesc(entries) => entries.len(),
-            StatsReply::QueueDesc => 0,
+            StatsReply::QueueDesc(entries) => entries.len(),
             StatsReply::FlowMonitor(entries) => entries.len(),
         }
     }
@@ -278,7 +278,7 @@ impl StatsReply {
             StatsReply::TableFeatures(entries) => entries[at].encode(version, w),
             StatsReply::TableDesc(entries) => entries[at].encode_desc(w),
             StatsReply::PortDesc(entries) => entries[at].encode(version, w),
-            StatsReply::QueueDesc => {}
+            StatsReply::QueueDesc(entries) => entries[at].encode(w),
             StatsReply::FlowMonitor(entries) => entries[at].encode(version, form, w)?,
         }
         Ok(())
@@ -304,7 +304,7 @@ impl StatsReply {
             }
             Kind::TableDesc => StatsReply::TableDesc(list(r, TableMod::decode_desc)?),
             Kind::PortDesc => StatsReply::PortDesc(list(r, |r| PortDesc::decode(version, r))?),
-            Kind::QueueDesc if r.is_empty() => StatsReply::QueueDesc,
+            Kind::QueueDesc => StatsReply::QueueDesc(list(r, QueueDesc::decode)?),
             Kind::FlowMonitor => {
                 StatsReply::FlowMonitor(list(r, |r| FlowUpdate::decode(version, form, r))?)
             }

@@ -40,7 +40,8 @@ pub use monitor::parse_monitor;
 pub use names::{Names, Style};
 pub use packet_in::{packet_text, parse_packet_bytes, parse_packet_out, parse_packet_out_parts};
 pub use port::{
-    PORT_CHANGES, parse_port_change, port_desc_text, port_stats_text, queue_stats_text,
+    PORT_CHANGES, parse_port_change, port_desc_text, port_stats_text, queue_desc_text,
+    queue_stats_text,
 };
 pub use table::{
     TABLE_CHANGES, TableChange, parse_table_change, table_desc_text, table_stats_text,

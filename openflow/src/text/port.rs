@@ -9,6 +9,7 @@ use super::flow::duration_text;
 use super::names::Style;
 use crate::counters::{PortStats, QueueStats};
 use crate::port::{OfPort, PortConfig, PortDesc, PortFeatures, PortMod, PortReason, PortStatus};
+use crate::queue::QueueDesc;
 
 /// What `ovs-ofctl mod-port` calls a change: the word, the bit, and whether it is set.
 const CHANGES: [(&str, PortConfig, bool); 12] = [
@@ -145,6 +146,32 @@ pub fn queue_stats_text<'a>(style: impl Into<Style<'a>>, stats: &QueueStats) -> 
     text
 }
 
+/// Writes queues as `ovs-ofctl queue-get-config` does, by port and number, behind a title.
+#[must_use]
+pub fn queue_desc_text<'a>(style: impl Into<Style<'a>>, queues: &[QueueDesc]) -> String {
+    let style = style.into();
+    let mut ordered: Vec<&QueueDesc> = queues.iter().collect();
+    ordered.sort_by_key(|desc| (desc.port, desc.queue));
+    let (mut text, mut port) = (String::new(), None);
+    for desc in ordered {
+        if port != Some(desc.port) {
+            let gap = if port.is_none() { " " } else { "" };
+            port = Some(desc.port);
+            let _ = writeln!(text, "{gap}port={}", style.port(desc.port));
+        }
+        let _ = write!(text, "queue {}:", desc.queue);
+        for (name, rate) in [("min_rate", desc.min_rate), ("max_rate", desc.max_rate)] {
+            let _ = match rate {
+                Some(rate @ ..=1000) => write!(text, " {name}:{}.{}%", rate / 10, rate % 10),
+                Some(_) => write!(text, " {name}:(disabled)"),
+                None => Ok(()),
+            };
+        }
+        text.push('\n');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +182,21 @@ mod tests {
         let text = port_stats_text(crate::Version::V10, &stats);
         assert!(text.starts_with("  port  2: rx pkts=3, bytes=?, drop=?"), "{text}");
         assert_eq!(text.lines().count(), 2);
+    }
+
+    #[test]
+    fn queues_stand_by_port_and_number() {
+        let queue = |port, queue, min_rate, max_rate| QueueDesc {
+            port: OfPort(port),
+            queue,
+            min_rate,
+            max_rate,
+        };
+        let queues = [queue(2, 1, None, None), queue(1, 9, Some(125), Some(1001))];
+        let text = queue_desc_text(crate::Version::V13, &queues);
+        let wanted = " port=1\nqueue 9: min_rate:12.5% max_rate:(disabled)\nport=2\nqueue 1:\n";
+        assert_eq!(text, wanted);
+        assert_eq!(queue_desc_text(crate::Version::V13, &[]), "");
     }
 
     #[test]

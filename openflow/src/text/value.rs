@@ -48,8 +48,8 @@ const OPTION: &str = "a number of up to 124 bytes, hexadecimal behind 0x, with /
 const MAC: &str = "a MAC address, as in 02:00:00:00:00:01";
 const IPV4: &str = "an IPv4 address, with /LENGTH or /MASK for a network";
 const IPV6: &str = "an IPv6 address, with /LENGTH or /MASK for a network";
-const PORT: &str =
-    "a port number from 0 to 65535, or LOCAL, IN_PORT, NORMAL, FLOOD, ALL, CONTROLLER, ANY";
+const PORT: &str = "the name of a port that the switch has, a number from 0 to 65535, or LOCAL, \
+                    IN_PORT, NORMAL, FLOOD, ALL, CONTROLLER, ANY";
 
 const fn flag_names(format: Format) -> Flags {
     match format {

@@ -17,6 +17,7 @@ pub mod check;
 pub mod command;
 pub mod document;
 pub mod error;
+pub mod flow_tables;
 pub mod group;
 pub mod keys;
 pub mod mirror;

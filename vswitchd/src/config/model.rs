@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use packet::{MacAddr, Vid};
 
 use super::account::Account;
+use super::flow_tables::{GroupFields, OverflowPolicy, PerTable, TableName};
 use super::group::Group;
 use super::keys::settings;
 use super::mirror::MirrorSettings;
@@ -202,6 +203,14 @@ settings! {
         "controller_rate_limit" => controller_rate_limit: Int<100, 1_000_000>;
         /// How many of them at once; not set: a quarter of the rate.
         "controller_burst_limit" => controller_burst_limit: Int<25, 1_000_000>;
+        /// Names of OpenFlow tables.
+        "table-name" => table_name: PerTable<TableName>;
+        /// How many flows a table holds; not set: as many as the bridge.
+        "table-flow-limit" => table_flow_limit: PerTable<Int<0, 1_000_000>>;
+        /// What becomes of a flow that does not fit into its table; not set: it is refused.
+        "table-overflow-policy" => table_overflow_policy: PerTable<OverflowPolicy>;
+        /// Fields by which flows are grouped that make place for others.
+        "table-groups" => table_groups: PerTable<GroupFields>;
     } later ["stp_enable", "rstp_enable", "mcast_snooping_enable", "netflow", "sflow", "ipfix"]
 }
 

@@ -74,6 +74,7 @@ pub struct Conn {
     /// The longest answer among what waits, bytes.
     longest: usize,
     n_lost: u64,
+    n_too_long: u64,
     /// For misses and for others, if their rate is limited.
     schedules: Option<[Schedule; 2]>,
     is_connected: bool,
@@ -106,6 +107,7 @@ impl Conn {
             packets: VecDeque::new(),
             longest: 0,
             n_lost: 0,
+            n_too_long: 0,
             schedules: None,
             is_connected: false,
             heard_at: now,
@@ -138,6 +140,22 @@ impl Conn {
     pub fn n_lost(&self) -> u64 {
         let held = self.schedules.iter().flatten().map(Schedule::n_lost);
         self.n_lost + held.sum::<u64>()
+    }
+
+    /// Packets that no message had room for.
+    #[must_use]
+    pub const fn n_too_long(&self) -> u64 {
+        self.n_too_long
+    }
+
+    fn lose_long(&mut self) {
+        if self.n_too_long == 0 {
+            tracing::warn!(
+                "{}: a packet is lost that no message has room for",
+                self.session.bridge()
+            );
+        }
+        self.n_too_long += 1;
     }
 
     /// Limits the rate of packets. What waits under another limit is lost.
@@ -231,6 +249,7 @@ impl Conn {
             None => return,
             Some(Unasked::Message(bytes)) => self.push(&bytes, now),
             Some(Unasked::Packet(bytes)) => self.take_packet(&told.notice.event, bytes, now),
+            Some(Unasked::TooLong) => self.lose_long(),
         }
         self.pause_if_slow(now);
     }

@@ -17,12 +17,12 @@
 //! `ofproto.c` for what is left open.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use openflow::counters::{PortStats, QUEUE_ALL, QueueRequest};
 use openflow::port::{
     OfPort, PortConfig, PortDesc, PortMod, PortReason, PortState as OfState, PortStatus,
 };
+use openflow::queue::QueueConfig;
 use openflow::switch::{Capabilities, Features, FragHandling, SwitchDesc};
 use openflow::{Message, OfpError, StatsReply, StatsRequest, Version};
 use packet::MacAddr;
@@ -31,6 +31,7 @@ use super::of_features;
 use super::ports::LinkState;
 use super::show::counts::Counts;
 use super::{PortView, Switch};
+use crate::ofproto::bridge::age;
 use crate::ofproto::notice::{Asker, Event, Notice};
 
 /// Tables that controllers use (the last one, 254, is the switch's own in Open vSwitch).
@@ -59,7 +60,10 @@ impl Switch {
             Message::QueueConfigRequest(port) => {
                 let all = QueueRequest { port: *port, queue: QUEUE_ALL };
                 let checked = self.check_queues(bridge, all);
-                return Some(checked.map(|()| vec![Message::QueueConfigReply(*port)]));
+                return Some(checked.map(|()| {
+                    let config = QueueConfig { port: *port, queues: Vec::new() };
+                    vec![Message::QueueConfigReply(config)]
+                }));
             }
             Message::StatsRequest(request) => {
                 let reply = match request {
@@ -77,7 +81,7 @@ impl Switch {
                     }
                     StatsRequest::QueueDesc(request) => {
                         let checked = self.check_queues(bridge, *request);
-                        let reply = Message::StatsReply(StatsReply::QueueDesc);
+                        let reply = Message::StatsReply(StatsReply::QueueDesc(Vec::new()));
                         return Some(match checked {
                             // The request has an error of its own.
                             Err(OfpError::QofBadQueue) => Err(OfpError::NxqofQueueError),
@@ -185,7 +189,7 @@ impl Switch {
         let now_ns = self.engine.clock().now_ns();
         let stats = |(number, view): (OfPort, PortView<'_>)| {
             let counts = Counts::of(&view.state.stats);
-            let age = Duration::from_nanos(now_ns.saturating_sub(view.state.since_ns));
+            let age = age(now_ns, view.state.since_ns);
             PortStats {
                 rx_packets: counts.get("rx_packets"),
                 tx_packets: counts.get("tx_packets"),

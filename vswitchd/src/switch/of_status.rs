@@ -34,6 +34,8 @@ pub struct ControllerStatus {
     pub disconnected_at: Option<Instant>,
     /// Packets that it was too slow for.
     pub n_lost_packets: u64,
+    /// Packets that were to come back, and that no message had room for.
+    pub n_too_long_packets: u64,
 }
 
 /// How a bridge stands with its controllers.
@@ -66,6 +68,7 @@ impl ControllerStatus {
             "role": self.role,
             "status": status,
             "lost_packets": self.n_lost_packets,
+            "too_long_packets": self.n_too_long_packets,
         })
     }
 
@@ -79,6 +82,9 @@ impl ControllerStatus {
         words.extend(self.last_error.as_ref().map(|error| format!("last error: {error}")));
         if self.n_lost_packets > 0 {
             words.push(format!("{} packets lost: it is too slow", self.n_lost_packets));
+        }
+        if self.n_too_long_packets > 0 {
+            words.push(format!("{} packets lost: longer than a message", self.n_too_long_packets));
         }
         format!("Controller {}  {}", self.target, words.join(", "))
     }
@@ -159,6 +165,7 @@ mod tests {
             connected_at: Some(now - Duration::from_secs(5)),
             disconnected_at: Some(now - Duration::from_secs(9)),
             n_lost_packets: 0,
+            n_too_long_packets: 0,
         };
         assert_eq!(status.words(now), "Controller tcp:10.0.0.1  active, role primary, for 5 s");
         let json = status.json(now);

@@ -30,6 +30,7 @@ use crate::ofproto::ledger::{Credit, Entry, Found, Ledger, Source};
 use crate::ofproto::meter_slots::MeterSlots;
 use crate::ofproto::notice::{Asker, Event, Notice};
 use crate::ofproto::rule::Counts;
+use crate::ofproto::tables::N_TABLES;
 use crate::ofproto::view::{Miss, View, XBridge, XPort};
 
 /// OpenFlow, of all bridges.
@@ -193,7 +194,8 @@ impl Switch {
         self.of.notices.extend(notices);
     }
 
-    /// Gives bridges the flow that they have by themselves, where how they forward is new or another.
+    /// Configures tables, and gives bridges the flow that they have by themselves, where how they forward
+    /// is new or another.
     pub(super) fn settle_flows(&mut self) {
         let names: Vec<String> = self.config.bridges.keys().cloned().collect();
         for name in names {
@@ -201,6 +203,7 @@ impl Switch {
             else {
                 continue;
             };
+            let tables: Vec<_> = (0..N_TABLES).map(|table| settings.of_table(table)).collect();
             let mode = Mode {
                 fail_mode: settings.fail_mode.unwrap_or(FailMode::Standalone),
                 has_controllers: settings.controller.is_some(),
@@ -210,6 +213,11 @@ impl Switch {
             let is_other = old.is_none_or(|old| {
                 old.has_controllers != mode.has_controllers
                     || (old.fail_mode != mode.fail_mode && !mode.has_controllers)
+            });
+            self.with_flows(&name, None, |ofproto, cx| {
+                for (table, settings) in (0..).zip(tables) {
+                    ofproto.set_table(cx, table, settings);
+                }
             });
             if is_other {
                 let is_standalone = mode.fail_mode == FailMode::Standalone;

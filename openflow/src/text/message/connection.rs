@@ -4,7 +4,7 @@ use core::fmt::Write;
 
 use super::super::group_features::actions_text as action_names;
 use super::super::names::Style;
-use super::super::table_desc_text;
+use super::super::{queue_desc_text, table_desc_text};
 use crate::codec::{FlowFormat, TableIds};
 use crate::control::{AsyncConfig, Role, RoleMessage};
 use crate::message::Message;
@@ -30,6 +30,9 @@ pub(super) fn put(text: &mut String, style: Style<'_>, message: &Message) {
             write!(text, " {}", config_text(config))
         }
         Message::QueueConfigRequest(port) => write!(text, " port={}", style.port(*port)),
+        Message::QueueConfigReply(config) => {
+            write!(text, "{}", queue_desc_text(style, &config.queues))
+        }
         Message::TableMod(table) => write!(text, "{}", table_desc_text(style, table)),
         Message::TableStatus(status) => {
             let reason = if status.reason == 3 { "VACANCY_DOWN" } else { "VACANCY_UP" };

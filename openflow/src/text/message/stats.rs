@@ -10,7 +10,9 @@ use super::super::{features, group_features, meter_id_text};
 use super::super::{
     group_stats_text, group_text, meter_features_text, meter_stats_text, meter_text,
 };
-use super::super::{port_desc_text, port_stats_text, queue_stats_text, table_desc_text};
+use super::super::{
+    port_desc_text, port_stats_text, queue_desc_text, queue_stats_text, table_desc_text,
+};
 use crate::counters::QUEUE_ALL;
 use crate::flow::AggregateStats;
 use crate::group::GROUP_ALL;
@@ -94,7 +96,7 @@ pub(super) fn put_reply(text: &mut String, style: Style<'_>, reply: &StatsReply)
             text.push('\n');
             put_ports(text, ports);
         }
-        StatsReply::QueueDesc => {}
+        StatsReply::QueueDesc(queues) => text.push_str(&queue_desc_text(style, queues)),
         StatsReply::Group(groups) => lines(text, groups, group_stats_text),
         StatsReply::GroupDesc(groups) => lines(text, groups, |group| group_text(style, group)),
         StatsReply::GroupFeatures(of) => {

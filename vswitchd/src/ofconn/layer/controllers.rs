@@ -247,6 +247,7 @@ impl OfConns {
             connected_at: controller.connected_at(),
             disconnected_at: controller.disconnected_at(),
             n_lost_packets: conn.map_or(0, Conn::n_lost),
+            n_too_long_packets: conn.map_or(0, Conn::n_too_long),
         }
     }
 }
@@ -261,6 +262,7 @@ fn passive_status(target: &str, passive: &Passive) -> ControllerStatus {
         connected_at: None,
         disconnected_at: None,
         n_lost_packets: 0,
+        n_too_long_packets: 0,
     }
 }
 

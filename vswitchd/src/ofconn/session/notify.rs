@@ -2,7 +2,8 @@
 //!
 //! # Design
 //! Packets are sent whole: none is kept in the switch, and then the specification wants it so, whatever
-//! `max_len` or `miss_send_len` is; Open vSwitch does the same.
+//! `max_len` or `miss_send_len` is; Open vSwitch does the same. One that is longer than a message is cut,
+//! unless the peer may give it back to go on: that is lost instead, and counted.
 //!
 //! # References
 //! OpenFlow 1.3.5 §7.4; Open vSwitch's "Asynchronous Messages" in `topics/design`.
@@ -26,6 +27,8 @@ pub enum Unasked {
     Message(Vec<u8>),
     /// A packet, of which a slow peer loses some.
     Packet(Vec<u8>),
+    /// A packet that no message has room for, with what goes along. It is lost.
+    TooLong,
 }
 
 impl Session {
@@ -126,7 +129,10 @@ impl Session {
         }
         self.wants(AsyncKind::PacketIn, packet.packet_in.reason as u32)?;
         let mut packet_in = Box::new(packet.packet_in.clone());
-        if packet_in.packet.len() > MAX_PACKET_LEN {
+        // One that comes back and goes on must not have been cut.
+        let comes_back =
+            packet_in.continuation.is_some() && self.packet_in_format == PacketInFormat::Nxt2;
+        if packet_in.packet.len() > MAX_PACKET_LEN && !comes_back {
             // A segment that is yet to be cut may be longer than a message.
             packet_in.packet.truncate(MAX_PACKET_LEN);
         }
@@ -135,7 +141,7 @@ impl Session {
             PacketInFormat::Nxt => Message::PacketInNxt(packet_in),
             PacketInFormat::Standard => Message::PacketIn(packet_in),
         };
-        codec.encode(0, &message).ok().map(Unasked::Packet)
+        Some(codec.encode(0, &message).map_or(Unasked::TooLong, Unasked::Packet))
     }
 }
 

@@ -346,6 +346,40 @@ fn packets_go_to_who_has_their_identifier_however_long_they_are() {
 }
 
 #[test]
+fn a_packet_that_is_to_come_back_is_not_cut_but_lost_if_no_message_has_room_for_it() {
+    let mut lab = Lab::new(Version::V13, Side::Controller);
+    lab.ask(&Message::SetPacketInFormat(PacketInFormat::Nxt2));
+    let mut tell = |len: u16| {
+        let packet_in = openflow::packet_io::PacketIn {
+            packet: vec![1; len.into()],
+            total_len: len.into(),
+            buffer_id: openflow::flow::NO_BUFFER,
+            reason: openflow::action::ControllerReason::Action,
+            table: 0,
+            cookie: 0,
+            metadata: Default::default(),
+            userdata: Vec::new(),
+            continuation: Some(Box::default()),
+        };
+        let packet =
+            crate::ofproto::notice::ToControllers { packet_in, controller_id: 0, max_len: None };
+        let event = Event::PacketIn(Box::new(packet));
+        let told = Told { notice: Notice { bridge: "br0".to_owned(), event }, by: None };
+        let told = lab.session.notify(&told);
+        match told {
+            Some(Unasked::Packet(bytes)) => match &lab.read(&bytes)[0] {
+                Message::PacketIn2(packet_in) => Some(packet_in.packet.len()),
+                other => panic!("{other:?}"),
+            },
+            Some(Unasked::TooLong) => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(tell(65_000), Some(65_000), "longer than what is cut without a continuation");
+    assert_eq!(tell(65_535), None);
+}
+
+#[test]
 fn flow_removed_needs_its_reason() {
     let mut lab = Lab::new(Version::V14, Side::Controller);
     let removed = openflow::flow::FlowRemoved {

@@ -58,8 +58,9 @@ use meter_mod::MeterEntry;
 use store::Store;
 use table_mod::TableConfig;
 
+pub use event::age;
 pub use fail_open::FailOpen;
-pub use table_mod::Overflow;
+pub use table_mod::{Overflow, TableSettings};
 
 /// What a change is made in.
 pub struct Cx<'a> {
@@ -99,8 +100,10 @@ pub enum Watch {
 pub struct Ofproto {
     store: Store,
     configs: Vec<TableConfig>,
-    /// Names of tables that have one.
+    /// Names of tables that a controller gave.
     names: BTreeMap<u8, String>,
+    /// What is configured of tables, where it is not the default.
+    settings: BTreeMap<u8, TableSettings>,
     meter_entries: BTreeMap<u32, MeterEntry>,
     journal: Vec<Undo>,
     watch: Watch,
@@ -120,6 +123,7 @@ impl Ofproto {
             store: Store::new(Arc::new(Tables::new(seed))),
             configs: vec![TableConfig::default(); usize::from(N_TABLES)],
             names: BTreeMap::new(),
+            settings: BTreeMap::new(),
             meter_entries: BTreeMap::new(),
             journal: Vec::new(),
             watch: Watch::On,

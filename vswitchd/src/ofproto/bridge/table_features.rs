@@ -104,7 +104,8 @@ impl Ofproto {
     }
 
     fn name_of(&self, table: u8) -> String {
-        self.names.get(&table).cloned().unwrap_or_default()
+        let configured = self.settings.get(&table).and_then(|settings| settings.name.as_ref());
+        configured.or_else(|| self.names.get(&table)).cloned().unwrap_or_default()
     }
 
     /// Names tables as a request with features says; an empty name is none.

@@ -10,6 +10,7 @@
 use openflow::OfpError;
 use openflow::flow::TABLE_ALL;
 use openflow::table::{TableMod, TableStatus};
+use packet::flow::FieldId;
 
 use super::journal::Undo;
 use super::{Cx, Ofproto};
@@ -90,12 +91,26 @@ impl TableConfig {
 }
 
 /// What becomes of a flow that does not fit in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Overflow {
     /// It is refused.
+    #[default]
     Refuse,
     /// It takes another's place.
     Evict,
+}
+
+/// What the administrator says of a table (Open vSwitch's `Flow_Table`).
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct TableSettings {
+    /// Its name, before any that a controller gives.
+    pub name: Option<String>,
+    /// Flows at most; `None`: no limit of its own.
+    pub max_flows: Option<usize>,
+    /// What becomes of one that does not fit in.
+    pub overflow: Overflow,
+    /// Fields by which flows are grouped; the largest group makes place first.
+    pub groups: Vec<FieldId>,
 }
 
 impl Ofproto {
@@ -115,16 +130,19 @@ impl Ofproto {
         Ok(())
     }
 
-    /// Limits a table to so many flows (Open vSwitch's `Flow_Table`); `None`: no limit of its own. Of
-    /// flows that are too many now, those go that may be evicted.
-    pub fn limit_flows(
-        &mut self,
-        cx: &mut Cx<'_>,
-        table: u8,
-        (max_flows, overflow): (Option<usize>, Overflow),
-    ) {
-        let always_evicts = overflow == Overflow::Evict;
+    /// Configures a table. Of flows that are too many now, those go that may be evicted.
+    pub fn set_table(&mut self, cx: &mut Cx<'_>, table: u8, settings: TableSettings) {
+        if self.settings.get(&table).unwrap_or(&TableSettings::default()) == &settings {
+            return;
+        }
+        let always_evicts = settings.overflow == Overflow::Evict;
+        let max_flows = settings.max_flows;
         self.set_config(table, TableConfig { max_flows, always_evicts, ..self.config(table) });
+        if settings == TableSettings::default() {
+            self.settings.remove(&table);
+        } else {
+            self.settings.insert(table, settings);
+        }
         self.always(cx, |this, cx| this.shrink(cx, table));
     }
 

@@ -11,6 +11,7 @@
 //! "Unchanged" is certain; "changed" need not be.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use datapath::BridgeId;
 use datapath::snapshot::Version;
@@ -35,7 +36,8 @@ type Known = (u8, u64, u64);
 struct LookUp {
     bridge: BridgeId,
     table: u8,
-    known: Box<[Known]>,
+    /// Shared by look-ups one after the other: in a chain of tables most have the same key.
+    known: Arc<[Known]>,
 }
 
 /// All that a translation depends on.
@@ -65,7 +67,7 @@ impl LookUp {
             return true;
         }
         let (mut key, mut known) = (FlowKey::EMPTY, FlowMask::EMPTY);
-        for (at, bits, mask) in &self.known {
+        for (at, bits, mask) in self.known.iter() {
             key.put_word((*at).into(), *bits);
             known.put_word((*at).into(), *mask);
         }
@@ -79,11 +81,21 @@ impl Depends {
         self.wholes.insert(dependency);
     }
 
-    /// The translation looked a key up in a table; `known` are the bits of it that are the same for all
-    /// packets of the translation.
-    pub fn looked_up(&mut self, (bridge, table): (BridgeId, u8), key: &FlowKey, known: &FlowMask) {
-        let word = |(at, mask): (usize, u64)| Some((u8::try_from(at).ok()?, key.word(at), mask));
-        let known = known.iter().filter_map(word).collect();
+    /// The translation looked a key up in a table; `known` are the bits of it, in either mask, that are
+    /// the same for all packets of the translation.
+    pub fn looked_up(
+        &mut self,
+        (bridge, table): (BridgeId, u8),
+        key: &FlowKey,
+        known: [&FlowMask; 2],
+    ) {
+        let [a, b] = known;
+        let words = a.nonzero().or(b.nonzero());
+        let word =
+            |at: usize| Some((u8::try_from(at).ok()?, key.word(at), a.word(at) | b.word(at)));
+        let last = self.look_ups.last().map(|look_up| &look_up.known);
+        let same = last.filter(|last| words.into_iter().filter_map(word).eq(last.iter().copied()));
+        let known = same.map_or_else(|| words.into_iter().filter_map(word).collect(), Arc::clone);
         self.look_ups.push(LookUp { bridge, table, known });
     }
 

@@ -17,6 +17,8 @@ use packet::{FlowKey, FlowMask};
 use super::controller::Sending;
 use super::report::Kind;
 use super::state::{Stacked, Xlate};
+use crate::ofproto::classifier::RuleId;
+use crate::ofproto::rule::FlowRule;
 
 /// What remains of a list of actions.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,7 +29,26 @@ pub struct Pending {
     pub cookie: u64,
     /// Its actions that have not been run.
     pub actions: Vec<OfAction>,
+    /// The flow itself; `None` if it went to a controller and back.
+    pub flow: Option<Origin>,
 }
+
+/// A flow, and its number in its table.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The number.
+    pub id: RuleId,
+    /// The flow.
+    pub rule: Arc<FlowRule>,
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Origin) -> bool {
+        self.id == other.id && Arc::ptr_eq(&self.rule, &other.rule)
+    }
+}
+
+impl Eq for Origin {}
 
 /// A frozen walk.
 #[derive(PartialEq, Eq, Debug)]
@@ -55,11 +76,11 @@ impl Xlate<'_> {
 
     /// Leaves what remains of a list.
     pub(super) fn leave_pending(&mut self, rest: &[OfAction]) {
-        let (table, cookie) = (self.table, self.cookie);
+        let (table, cookie, flow) = (self.table, self.cookie, self.flow.clone());
         if let Some(frozen) = &mut self.frozen
             && !rest.is_empty()
         {
-            frozen.push(Pending { table, cookie, actions: rest.to_vec() });
+            frozen.push(Pending { table, cookie, actions: rest.to_vec(), flow });
         }
     }
 
@@ -130,6 +151,7 @@ impl Xlate<'_> {
                 break;
             }
             (self.table, self.cookie) = (pending.table, pending.cookie);
+            self.flow.clone_from(&pending.flow);
             self.is_last = at + 1 == n;
             if self.is_frozen() {
                 self.leave_pending(&pending.actions);

@@ -12,6 +12,7 @@ use packet::FlowMask;
 use packet::flow::{FieldId, Prereq, Subfield};
 
 use super::MAX_STACK;
+use super::freeze::Origin;
 use super::report::Kind;
 use super::state::{Stacked, Xlate};
 use crate::ofproto::ledger::{Credit, Ended};
@@ -136,7 +137,7 @@ impl Xlate<'_> {
         let mut bits = FlowMask::EMPTY;
         bits.add_bits(FieldId::TcpFlags, ENDS);
         self.look(&bits);
-        let Some((id, rule)) = self.flow.clone() else { return };
+        let Some(Origin { id, rule }) = self.flow.clone() else { return };
         if self.key.get(FieldId::TcpFlags) & ENDS != 0 {
             let (tables, flow) = (Arc::clone(&self.bridge.tables), (self.table, id));
             self.credits.push(Credit::Ended(Arc::new(Ended {
@@ -195,6 +196,7 @@ fn looks_below(action: &OfAction) -> bool {
         | OfAction::Multipath(_)
         | OfAction::Bundle(_)
         | OfAction::Clone(_)
+        | OfAction::FinTimeout { .. }
         | OfAction::Group(_) => true,
         _ => false,
     }

@@ -57,6 +57,7 @@ impl Frozen {
             table: rest.table,
             cookie: rest.cookie,
             actions: rest.actions.clone(),
+            flow: None,
         });
         Frozen {
             in_port,

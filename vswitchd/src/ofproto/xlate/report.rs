@@ -56,6 +56,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether anybody reads it.
+    #[must_use]
+    pub const fn is_told(&self) -> bool {
+        self.is_told
+    }
+
     /// Nothing yet.
     #[must_use]
     pub fn new(told: Told<'_>) -> Report {

@@ -18,13 +18,11 @@ use packet::{FlowKey, FlowMask, VlanTag};
 
 use super::controller::Sending;
 use super::depends::Depends;
-use super::freeze::Pending;
+use super::freeze::{Origin, Pending};
 use super::keep::Kept;
 use super::report::{Kind, Report};
 use super::{Learned, Start, XlateIn, XlateOut, port_of, tunnel};
-use crate::ofproto::classifier::RuleId;
 use crate::ofproto::ledger::Credit;
-use crate::ofproto::rule::FlowRule;
 use crate::ofproto::view::XBridge;
 
 /// Bits on the stack.
@@ -73,7 +71,7 @@ pub struct Xlate<'a> {
     pub(super) table: u8,
     pub(super) cookie: u64,
     /// The flow whose actions are run, and its number in the table.
-    pub(super) flow: Option<(RuleId, Arc<FlowRule>)>,
+    pub(super) flow: Option<Origin>,
     pub(super) place: Place,
     pub(super) depth: u16,
     pub(super) resubmits: u16,

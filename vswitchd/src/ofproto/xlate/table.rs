@@ -20,6 +20,7 @@ use packet::flow::FieldId;
 use packet::{FlowKey, FlowMask, FlowMatch};
 
 use super::depends::Dependency;
+use super::freeze::Origin;
 use super::report::Kind;
 use super::state::{Place, Xlate};
 use super::{MAX_DEPTH, MAX_RESUBMITS};
@@ -34,7 +35,8 @@ struct Hit {
     id: RuleId,
     rule: Arc<FlowRule>,
     priority: Priority,
-    matching: FlowMatch,
+    /// Told where somebody wants to know: to put it together costs as much as to find the flow.
+    matching: Option<FlowMatch>,
 }
 
 /// Clauses that match, by priority and number: which of how many.
@@ -163,14 +165,15 @@ impl Xlate<'_> {
         self.credits.push(Credit::Table(Arc::clone(&self.bridge.tables), table, outcome));
         let Hit { id, rule, priority, matching } = found?;
         self.credits.push(Credit::Counts(Arc::clone(&rule.counts)));
-        let is_miss_flow = priority == 0 && matching == FlowMatch::ANY;
+        let is_miss_flow = priority == 0 && matching == Some(FlowMatch::ANY);
         self.cookie = rule.cookie;
-        self.flow = Some((id, Arc::clone(&rule)));
+        self.flow = Some(Origin { id, rule: Arc::clone(&rule) });
         self.place = if is_miss_flow { Place::MissFlow } else { Place::Flow };
         self.end = DropReason::PipelineDrop;
         let options = &self.bridge.options;
         self.report.say(Kind::Table, || {
-            flow_line(table, priority, &matching.with_options(options), rule.cookie)
+            let matching = matching.unwrap_or(FlowMatch::ANY).with_options(options);
+            flow_line(table, priority, &matching, rule.cookie)
         });
         Some(rule)
     }
@@ -187,16 +190,19 @@ impl Xlate<'_> {
         let below = id.and_then(|id| Some(flows.get(id)?.priority()));
         let joint = self.join(&flows, (&clauses, below), &mut mask);
         self.look(&mask);
-        let mut known = self.mask.clone();
-        known.add(&self.written);
-        self.depends.looked_up((bridge.id, table), &self.key, &known);
+        let known = [&self.mask, &self.written];
+        self.depends.looked_up((bridge.id, table), &self.key, known);
         let id = joint.or(id)?;
         let rule = flows.get(id)?;
         let hit = Hit {
             id,
             rule: Arc::clone(&rule.what),
             priority: rule.priority(),
-            matching: flows.flow_match(id)?,
+            matching: if rule.priority() == 0 || self.report.is_told() {
+                Some(flows.flow_match(id)?)
+            } else {
+                None
+            },
         };
         Some(hit)
     }

@@ -73,7 +73,7 @@ fn openflow_10_lets_actions_stand_that_do_nothing() {
 #[test]
 fn a_table_that_is_full_refuses_or_evicts() {
     let mut lab = Lab::new();
-    lab.with(|of, cx| of.limit_flows(cx, 0, (Some(2), Overflow::Refuse)));
+    lab.limit(0, 2, Overflow::Refuse);
     lab.add("hard_timeout=50,send_flow_rem,ip,actions=1");
     lab.add("hard_timeout=90,ipv6,actions=1");
     lab.told();
@@ -103,9 +103,9 @@ fn flows_of_low_importance_are_evicted_first_and_a_lowered_limit_at_once() {
     lab.add("importance=5,hard_timeout=10,ip,actions=1");
     lab.add("importance=1,hard_timeout=90,ipv6,actions=1");
     lab.add("arp,actions=1");
-    lab.with(|of, cx| of.limit_flows(cx, 0, (Some(2), Overflow::Evict)));
+    lab.limit(0, 2, Overflow::Evict);
     assert_eq!(lab.dump(), ["table=0 ip actions=output:1", "table=0 arp actions=output:1"]);
-    lab.with(|of, cx| of.limit_flows(cx, 0, (Some(0), Overflow::Evict)));
+    lab.limit(0, 0, Overflow::Evict);
     assert_eq!(lab.dump(), ["table=0 arp actions=output:1"]);
 }
 
@@ -167,4 +167,47 @@ fn what_is_added_and_deleted_in_one_bundle_was_never_there() {
     assert_eq!(lab.of.shape(), Shape::Empty);
     lab.of.purge(lab.next);
     assert_eq!(lab.of.tables().get(0).unwrap().read().n_rules(), 0);
+}
+
+#[test]
+fn of_groups_of_flows_the_largest_makes_place_first() {
+    let mut lab = Lab::new();
+    let groups = vec![packet::flow::FieldId::InPort];
+    let settings =
+        TableSettings { max_flows: Some(4), overflow: Overflow::Evict, groups, name: None };
+    lab.with(|of, cx| of.set_table(cx, 0, settings));
+    lab.add("hard_timeout=10,in_port=1,ip,actions=9");
+    for n in 1..5 {
+        lab.add(&format!("hard_timeout=90,in_port=2,reg0={n},actions=9"));
+    }
+    let flow = |n| format!("table=0 reg0=0x{n:x},in_port=2 actions=output:9");
+    let one = "table=0 ip,in_port=1 actions=output:9".to_owned();
+    // The one of port 1 would go sooner, and stays.
+    assert_eq!(lab.dump(), [one.clone(), flow(2), flow(3), flow(4)]);
+    lab.add("hard_timeout=90,in_port=3,actions=9");
+    assert_eq!(
+        lab.dump(),
+        [one, flow(3), flow(4), "table=0 in_port=3 actions=output:9".to_owned()]
+    );
+}
+
+#[test]
+fn a_configured_name_stands_before_one_that_a_controller_gives() {
+    let mut lab = Lab::new();
+    let named = |lab: &Lab| match lab.stats(&StatsRequest::TableFeatures(Vec::new())) {
+        Ok(StatsReply::TableFeatures(tables)) => tables[3].name.clone(),
+        other => panic!("{other:?}"),
+    };
+    let Ok(StatsReply::TableFeatures(tables)) = lab.stats(&StatsRequest::TableFeatures(Vec::new()))
+    else {
+        panic!()
+    };
+    let theirs = openflow::table::TableFeatures { name: "theirs".to_owned(), ..tables[3].clone() };
+    lab.of.name_tables(&[theirs]).unwrap();
+    assert_eq!(named(&lab), "theirs");
+    let settings = TableSettings { name: Some("ours".to_owned()), ..TableSettings::default() };
+    lab.with(|of, cx| of.set_table(cx, 3, settings));
+    assert_eq!(named(&lab), "ours");
+    lab.with(|of, cx| of.set_table(cx, 3, TableSettings::default()));
+    assert_eq!(named(&lab), "theirs");
 }

@@ -63,6 +63,13 @@ impl Lab {
         result
     }
 
+    /// Limits a table.
+    fn limit(&mut self, table: u8, max_flows: usize, overflow: Overflow) {
+        let max_flows = Some(max_flows);
+        let settings = TableSettings { max_flows, overflow, ..TableSettings::default() };
+        self.with(|of, cx| of.set_table(cx, table, settings));
+    }
+
     fn send(&mut self, message: Message) -> Result<(), OfpError> {
         self.with(|of, cx| of.change(cx, &message))
     }

@@ -208,7 +208,7 @@ proptest! {
     #[test]
     fn flows_are_those_of_the_list(ops in ops()) {
         let mut lab = Lab::speaking(openflow::Version::V10);
-        lab.with(|of, cx| of.limit_flows(cx, 2, (Some(MAX_FLOWS), Overflow::Refuse)));
+        lab.limit(2, MAX_FLOWS, Overflow::Refuse);
         let mut model = Model::default();
         for op in ops {
             let now_s = lab.now_ns / SECOND_NS;

@@ -77,7 +77,7 @@ fn vacancies(lab: &mut Lab) -> Vec<(u8, u8)> {
 #[test]
 fn a_table_tells_once_that_it_gets_full_and_once_that_it_has_place_again() {
     let mut lab = Lab::new();
-    lab.with(|of, cx| of.limit_flows(cx, 3, (Some(10), Overflow::Refuse)));
+    lab.limit(3, 10, Overflow::Refuse);
     let watched = TableMod { table: 3, config: 8, eviction: None, vacancy: Some((30, 60, 0)) };
     lab.send(Message::TableMod(watched)).unwrap();
     let flow = |n: u32| format!("table=3,reg0={n},actions=1");
@@ -116,7 +116,7 @@ fn tables_count_their_flows_and_say_how_they_are_configured() {
     assert_eq!((tables.len(), tables[3].active, tables[4].active), (254, 1, 0));
     let vacancy = TableMod { table: 3, config: 0xc, eviction: None, vacancy: Some((20, 80, 0)) };
     lab.send(Message::TableMod(vacancy)).unwrap();
-    lab.with(|of, cx| of.limit_flows(cx, 3, (Some(4), Overflow::Refuse)));
+    lab.limit(3, 4, Overflow::Refuse);
     let Ok(StatsReply::TableDesc(descs)) = lab.stats(&StatsRequest::TableDesc) else { panic!() };
     let expected =
         TableMod { table: 3, config: 0xc, eviction: Some(7), vacancy: Some((20, 80, 75)) };

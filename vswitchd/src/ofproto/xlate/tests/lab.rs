@@ -1,4 +1,5 @@
-//! A bridge with flows in words, to translate packets in.
+//! A bridge with flows in words, to translate packets in; the fuzz target `translate` takes this file
+//! too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,14 +15,13 @@ use openflow::port::PortConfig;
 use openflow::text::{parse_actions, parse_flow, parse_match};
 use packet::FlowKey;
 use packet::flow::OptionTable;
-
-use super::super::keep::Keeper;
-use super::super::{Start, Told, XlateIn, XlateOut, translate};
-use crate::ofproto::group::Group;
-use crate::ofproto::odp::actions::{Words, actions_text};
-use crate::ofproto::rule::{Counts, FlowRule};
-use crate::ofproto::tables::Tables;
-use crate::ofproto::view::{Miss, View, XBridge, XPort};
+use vswitchd::ofproto::group::Group;
+use vswitchd::ofproto::odp::actions::{Words, actions_text};
+use vswitchd::ofproto::rule::{Counts, FlowRule};
+use vswitchd::ofproto::tables::Tables;
+use vswitchd::ofproto::view::{Miss, View, XBridge, XPort};
+use vswitchd::ofproto::xlate::keep::Keeper;
+use vswitchd::ofproto::xlate::{Start, Told, XlateIn, XlateOut, translate};
 
 pub const VERSION: Version = Version(1);
 

@@ -2,6 +2,7 @@
 
 mod lab;
 mod lists;
+mod naive;
 mod options;
 mod oracle;
 mod tunnels;

@@ -4,22 +4,14 @@ use std::sync::Arc;
 
 use datapath::tunnel::{Address, Byte, Key, Switch, TunnelConfig, TunnelKind};
 use openflow::OfPort;
-use packet::flow::OptionTable;
 
 use super::lab::Lab;
+use super::naive::table;
 
 /// What came through a tunnel, by port 1.
 const OUTER: &str = "in_port=1,tun_id=9,tun_src=10.0.0.2,tun_dst=10.0.0.1";
 /// What is sent but for options, by port 2.
 const SENT: &str = "tun_id=0x7,dst=10.0.0.3,ttl=64,tp_dst=6081";
-
-pub fn table() -> OptionTable {
-    let mut table = OptionTable::EMPTY;
-    table.insert(0, (0x102, 0x80), 4).unwrap();
-    table.insert(1, (0x102, 0x01), 8).unwrap();
-    table.insert(7, (0xffff, 0), 64).unwrap();
-    table
-}
 
 /// Port 2 is a Geneve port.
 fn lab(flows: &[&str]) -> Lab {
