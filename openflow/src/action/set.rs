@@ -79,7 +79,6 @@ pub(super) fn decode_load(r: &mut Reader<'_>) -> Result<OfAction, OfpError> {
 
 /// NXAST_REG_LOAD2.
 pub(super) fn decode_load2(r: &mut Reader<'_>) -> Result<OfAction, OfpError> {
-    r.skip(6)?;
     let (action, _) = read_entry(r)?;
     padding(r)?;
     Ok(action)
@@ -177,7 +176,6 @@ fn encode_option(version: Version, option: &OptionMatch, w: &mut Writer) {
         standard(w, SET_FIELD, |w| oxm::write_option(w, option));
     } else {
         nicira(w, REG_LOAD2, |w| {
-            w.zeros(6);
             oxm::write_option(w, option);
         });
     }
@@ -281,7 +279,6 @@ fn encode_loads(set: SetField, w: &mut Writer) {
     let plain = info.codes.first().is_some_and(|code| code.class.experimenter.is_none());
     if !plain {
         return nicira(w, REG_LOAD2, |w| {
-            w.zeros(6);
             oxm::write_entry(w, set.field, Numbers::Nxm, (set.value, set.mask));
         });
     }

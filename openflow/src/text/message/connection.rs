@@ -110,9 +110,9 @@ fn put_nicira(text: &mut String, message: &Message) {
 }
 
 fn put_maps(text: &mut String, maps: &[TlvMap]) {
-    text.push_str("\n  class  type  length  match field\n  ------  ----  ------  --------------");
+    text.push_str("\n  class  type  length  match field\n ------  ----  ------  --------------");
     for TlvMap { class, kind, len, index } in maps {
-        let _ = write!(text, "\n  {class:#6x}  {kind:#4x}  {len:6}  tun_metadata{index}");
+        let _ = write!(text, "\n {class:#6x}  {kind:#4x}  {len:6}  tun_metadata{index}");
     }
 }
 

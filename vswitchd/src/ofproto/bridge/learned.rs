@@ -21,7 +21,7 @@ impl Ofproto {
     /// What a FLOW_MOD would deserve.
     pub fn learn(&mut self, cx: &mut Cx<'_>, flow: &FlowMod, limit: u32) -> Result<(), OfpError> {
         let mut flow = flow.clone();
-        openflow::options::resolve_match(&mut flow.matching, &self.options)?;
+        openflow::options::resolve_match(&mut flow.matching, self.options())?;
         let flow = &flow;
         let old = self.store.find(flow.table, &flow.matching, flow.priority.into());
         let old = old.and_then(|id| self.store.rule(id));
@@ -33,7 +33,7 @@ impl Ofproto {
         if old.is_none() && limit > 0 && self.n_learned(flow.table, flow.cookie) >= limit {
             return Ok(());
         }
-        openflow::options::check(&flow.actions, &self.options)?;
+        openflow::options::check(&flow.actions, self.options())?;
         self.change(cx, &Message::FlowMod(Box::new(flow.clone())))
     }
 }

@@ -46,8 +46,6 @@ use openflow::group::GROUP_ALL;
 use openflow::meter::MeterId as OfMeterId;
 use openflow::{Message, OfAction, OfPort, OfpError, StatsReply, StatsRequest};
 
-use packet::flow::OptionTable;
-
 use super::group::Group;
 use super::meter_slots::MeterSlots;
 use super::notice::{Asker, Event};
@@ -110,7 +108,6 @@ pub struct Ofproto {
     groups: Arc<BTreeMap<u32, Arc<Group>>>,
     meters: Arc<BTreeMap<u32, MeterId>>,
     groups_changed: Version,
-    options: Arc<OptionTable>,
     has_new_options: bool,
     is_dirty: bool,
 }
@@ -130,7 +127,6 @@ impl Ofproto {
             groups: Arc::default(),
             meters: Arc::default(),
             groups_changed: Version(0),
-            options: Arc::default(),
             has_new_options: false,
             is_dirty: false,
         }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use datapath::snapshot::Version;
 use openflow::OfPort;
 use openflow::action::OfAction;
+use packet::flow::OptionTable;
 use packet::{FlowMask, FlowMatch};
 
 use super::expire;
@@ -81,6 +82,8 @@ type Uses = BTreeMap<Use, BTreeSet<FlowId>>;
 /// All flows of a bridge.
 pub(super) struct Store {
     tables: Arc<Tables>,
+    /// Where tunnel options lie in the matches of flows.
+    options: Arc<OptionTable>,
     n_flows: Vec<usize>,
     n_all: usize,
     /// Flows of table 0 that send everything to NORMAL and nowhere else, for ever.
@@ -102,6 +105,7 @@ impl Store {
         let n_flows = vec![0; usize::from(N_TABLES) + 1];
         Store {
             tables,
+            options: Arc::default(),
             n_flows,
             n_all: 0,
             n_normal: 0,
@@ -205,11 +209,22 @@ impl Store {
         Some(self.tables.get(id.table)?.read().get(id.rule)?.what.clone())
     }
 
+    /// Which options of tunnel headers are fields.
+    pub(super) const fn options(&self) -> &Arc<OptionTable> {
+        &self.options
+    }
+
+    /// Replaces them. Those that flows match on stay where they are.
+    pub(super) fn set_options(&mut self, options: OptionTable) {
+        self.options = Arc::new(options);
+    }
+
     /// A flow.
     pub(super) fn flow(&self, id: FlowId) -> Option<Flow> {
         let flows = self.tables.get(id.table)?.read();
         let (rule, matching) = (flows.get(id.rule)?, flows.flow_match(id.rule)?);
         let (priority, rule) = (rule.priority(), rule.what.clone());
+        let matching = matching.with_options(&self.options);
         Some(Flow { table: id.table, priority, matching, rule })
     }
 

@@ -24,7 +24,7 @@ impl Ofproto {
     /// Which options of tunnel headers are fields.
     #[must_use]
     pub fn options(&self) -> &Arc<OptionTable> {
-        &self.options
+        self.store.options()
     }
 
     /// Whether they have changed since this was last asked.
@@ -37,7 +37,7 @@ impl Ofproto {
     /// # Errors
     /// What the message deserves.
     pub fn tlv_table_mod(&mut self, change: &TlvTableMod) -> Result<(), OfpError> {
-        let mut table = OptionTable::clone(&self.options);
+        let mut table = OptionTable::clone(self.options());
         match change.command {
             TlvCommand::Add => {
                 for map in &change.maps {
@@ -59,8 +59,8 @@ impl Ofproto {
                 table = OptionTable::EMPTY;
             }
         }
-        if table != *self.options {
-            self.options = Arc::new(table);
+        if table != **self.options() {
+            self.store.set_options(table);
             (self.has_new_options, self.is_dirty) = (true, true);
         }
         Ok(())
@@ -68,7 +68,7 @@ impl Ofproto {
 
     /// Refuses to take away what is used.
     fn let_go(&self, index: usize) -> Result<(), OfpError> {
-        if self.options.slot(index).is_none() {
+        if self.options().slot(index).is_none() {
             return Ok(());
         }
         let in_flow =
@@ -94,7 +94,7 @@ impl Ofproto {
         TlvTable {
             max_space: u32::try_from(TUN_OPTIONS_LEN).unwrap_or(0),
             max_fields: u16::try_from(N_OPTIONS).unwrap_or(0),
-            maps: self.options.iter().map(map).collect(),
+            maps: self.options().iter().map(map).collect(),
         }
     }
 }
