@@ -50,6 +50,23 @@ fn geneve_over_ipv6_by_an_afxdp_uplink_finds_its_next_hop() {
     connects(Kind::Geneve, true);
 }
 
+/// Neither end hears of the checksums that the other's hosts leave unfinished.
+#[test]
+fn streams_cross_between_two_afxdp_uplinks() {
+    let underlay = Underlay::new();
+    let (one, two) = (direct(&underlay, 1), direct(&underlay, 2));
+    for (here, there) in [(&one, &two), (&two, &one)] {
+        here.tunnel(&["type=vxlan", &remote(&there.end.v4), "key=5"]);
+    }
+    let (h1, h2) = (one.host(1, &[]), two.host(2, &[]));
+    wait_reachable(&h1, &h2);
+    tcp(&h1, &h2, 4 << 20);
+    tcp(&h2, &h1, 4 << 20);
+    for site in [&one, &two] {
+        assert_conserved(&site.daemon);
+    }
+}
+
 #[test]
 fn a_next_hop_by_an_afxdp_uplink_that_moves_or_is_not_asked_for() {
     let underlay = Underlay::new();

@@ -6,10 +6,11 @@ use super::socket::Socket;
 use crate::batch::Batch;
 use crate::counter::PortCounters;
 use crate::drop_reason::DropReason;
-use crate::frame::FramePool;
+use crate::frame::{FramePool, Offload};
 use crate::netdev::afpacket::PacketTxq;
 use crate::netdev::{TxCaps, Txq};
-use crate::offload::join;
+use crate::offload::recover::recover;
+use crate::offload::{checksum, join};
 
 /// One thread's way to a queue.
 ///
@@ -22,6 +23,9 @@ use crate::offload::join;
 /// machine that is a loss: it would take a whole segment on one way up. So a batch that has one, or
 /// pieces of a stream to make one of, goes by a packet socket instead, all of it: order is kept, since
 /// the kernel has taken what was in the ring before. A batch that has not goes by the ring.
+///
+/// At the other end may be an AF_XDP socket as well, which is not told of unfinished checksums and finds
+/// those of plain packets alone. One inside a tunnel is therefore finished here.
 pub(super) struct AfXdpTxq {
     socket: Arc<Socket>,
     /// The way of large segments.
@@ -40,12 +44,24 @@ fn has_large(batch: &Batch) -> bool {
     batch.iter().any(|frame| frame.offload().gso.is_some()) || batch.windows(2).any(join::begins)
 }
 
+/// Finishes the checksums of which the bytes alone do not tell that they are unfinished.
+fn finish_hidden(batch: &mut Batch, counters: &PortCounters) {
+    for frame in batch {
+        let Offload { checksum, gso: None } = *frame.offload() else { continue };
+        let is_hidden = !frame.offload().is_done() && recover(frame.data()).checksum != checksum;
+        if is_hidden && checksum::complete(frame) {
+            counters.tx_checksums.add(1);
+        }
+    }
+}
+
 impl Txq for AfXdpTxq {
     fn send(&mut self, pool: &mut FramePool, batch: &mut Batch, counters: &PortCounters) {
         if !self.socket.is_up(pool) {
             counters.drop_tx(DropReason::TxPortDown, batch.len() as u64);
             return pool.put_all(batch.drain(..));
         }
+        finish_hidden(batch, counters);
         if let Some(stack) = &mut self.stack
             && has_large(batch)
         {
