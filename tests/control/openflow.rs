@@ -255,62 +255,6 @@ fn with_controller(daemon: &Daemon, version: Version, settings: &[&str]) -> Peer
     Peer::greet(accept(&listener), version)
 }
 
-/// Has the bridge send so many packets to its controller.
-fn packets_to_controller(tool: &mut Peer, n: usize) {
-    let actions = openflow::text::parse_actions("controller").unwrap();
-    let packet = openflow::packet_io::PacketOut {
-        buffer_id: openflow::flow::NO_BUFFER,
-        metadata: openflow::text::parse_match("in_port=1").unwrap(),
-        actions,
-        packet: vec![2; 60],
-    };
-    (0..n).for_each(|_| tool.send(&Message::PacketOut(Box::new(packet.clone()))));
-    tool.echoes();
-}
-
-#[test]
-fn a_controller_gets_no_more_packets_a_second_than_it_may() {
-    const RATE: u32 = 100;
-    const BURST: u32 = 25;
-    const N_PACKETS: u32 = 1_000;
-    let (_ns, daemon) = started("oflimit");
-    let limits = ["controller_rate_limit=100", "controller_burst_limit=25"];
-    let mut controller = with_controller(&daemon, Version::V13, &limits);
-    let lost = || {
-        let show = daemon.show();
-        show["bridges"][0]["controllers"][0]["lost_packets"].as_u64().unwrap()
-    };
-    controller.echoes();
-    let mut tool = Peer::tool(&daemon, Version::V13);
-    let start = Instant::now();
-    packets_to_controller(&mut tool, N_PACKETS as usize);
-    let (mut n_received, mut took) = (0, Duration::ZERO);
-    while lost() + u64::from(n_received) < u64::from(N_PACKETS) {
-        match controller.next() {
-            Some(Message::PacketIn(_)) => {
-                n_received += 1;
-                took = start.elapsed();
-            }
-            // What is lost is told once a second; the last of it behind the last packet.
-            Some(Message::EchoRequest(data)) => controller.send(&Message::EchoReply(data)),
-            other => panic!("{other:?}"),
-        }
-    }
-    // All of them have come or are lost: a burst at once, as many wait, and what the rate allows.
-    let took_ms = u32::try_from(took.as_millis()).unwrap();
-    assert!(n_received >= 2 * BURST, "{n_received} packets");
-    let allowed = BURST + RATE * took_ms / 1_000 + 1;
-    assert!(n_received <= allowed, "{n_received} packets in {took_ms} ms: {allowed} are allowed");
-    // Without a limit all come.
-    daemon.ofctl(&["clear", "bridge", "br0", "controller_rate_limit", "controller_burst_limit"]);
-    let (n, before) = (3 * BURST, lost());
-    packets_to_controller(&mut tool, n as usize);
-    for _ in 0..n {
-        assert!(matches!(controller.next(), Some(Message::PacketIn(_))));
-    }
-    assert_eq!(lost(), before);
-}
-
 #[test]
 fn a_controller_is_told_how_full_a_table_is() {
     use openflow::table::TableMod;
@@ -353,7 +297,7 @@ fn a_controller_is_told_how_full_a_table_is() {
         daemon.ofctl(&["del-flows", "br0", "table=3,reg0=5"]);
         assert_eq!(told(&mut controller), (4, Some((20, 60, 70))), "{version}");
         // What does not fit in is refused, and the limit may be raised.
-        (0..7).for_each(add);
+        (0..6).chain([9]).for_each(add);
         assert_eq!(told(&mut controller).0, 3);
         let full = daemon.try_ofctl(&["add-flow", "br0", "table=3,reg1=9,actions=drop"]);
         assert_eq!(full.code, 1, "{}", full.stderr);
