@@ -71,8 +71,14 @@ del-tlv-map BR
 dump-tlv-map BR
 ";
 
+/// Lines whose answers differ, and why.
+const DIFFERENT: &[(&str, &str)] = &[(
+    "packet-out BR in_port=1,packet=0102030405060708090a0b0c0d0e,actions=set_field:1->tun_metadata40,output:2",
+    "a field that no option has is refused here as it is in a flow, and not passed over in silence",
+)];
+
 #[test]
 fn options_become_fields_as_in_open_vswitch() {
-    let n = compare(SCRIPT, &[]);
+    let n = compare(SCRIPT, DIFFERENT);
     assert!(n > 60, "{n} invocations");
 }

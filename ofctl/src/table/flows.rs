@@ -485,8 +485,8 @@ all.",
 MISS-LEN is how much of a packet that no flow matched is sent. watch: tells of flows:
   ofctl monitor br0 65535 watch:
   ofctl monitor br0 watch:!initial,table=0,tcp
-resume lets packets go on that controller(pause) has stopped, as soon as they are shown. -P
-chooses in which message packets come; without it, that which says most.
+resume lets packets go on that controller(pause) has stopped, as soon as they are shown.
+-P chooses in which message packets come; without it, that which says most.
 Ends with Ctrl-C, or after --timeout.",
         prints_state: true,
         route: Route::OpenFlow(Task::Monitor),

@@ -15,7 +15,7 @@ use crate::appctl::Appctl;
 use crate::log::Log;
 use crate::netlink::{Monitor, RouteMonitor};
 use crate::ofconn::OfConns;
-use crate::rpc::Server;
+use crate::rpc::{Dispatch, Outcome, Request, Server, Session};
 use crate::switch::Switch;
 use crate::switch::routes::RouteEvent;
 
@@ -45,6 +45,24 @@ pub struct MainLoop {
     routes: Option<RouteMonitor>,
     signals: Signals,
     ticks_at: Instant,
+}
+
+/// Serves requests. Listeners and controllers follow before an answer goes out: whoever has made a
+/// bridge may connect to it at once.
+struct Serving<'a> {
+    appctl: &'a mut Appctl,
+    switch: &'a mut Switch,
+    ofconns: &'a mut OfConns,
+}
+
+impl Dispatch for Serving<'_> {
+    fn dispatch(&mut self, request: &Request, session: &mut Session) -> Outcome {
+        let outcome = self.appctl.dispatcher(self.switch).dispatch(request, session);
+        if self.switch.take_config_changed() {
+            self.ofconns.follow(self.switch.config());
+        }
+        outcome
+    }
 }
 
 impl MainLoop {
@@ -108,22 +126,22 @@ impl MainLoop {
                     LESSONS => self.switch.on_lessons(),
                     ROUTES => self.follow_routes(),
                     token if token >= OPENFLOW => self.ofconns.ready(token, &mut self.switch),
-                    token => {
-                        self.server.ready(token, &mut self.appctl.dispatcher(&mut self.switch));
-                    }
+                    token => self.serve(|server, serving| server.ready(token, serving)),
                 }
             }
-            self.server.run_pending(&mut self.appctl.dispatcher(&mut self.switch));
+            self.serve(Server::run_pending);
             if self.server.is_exit_asked() {
                 return Ok(());
-            }
-            if self.switch.take_config_changed() {
-                self.ofconns.follow(self.switch.config());
             }
             self.ofconns.end_turn(&mut self.switch);
             self.tend_tunnels();
             self.tick();
         }
+    }
+
+    fn serve(&mut self, some: impl FnOnce(&mut Server, &mut dyn Dispatch)) {
+        let MainLoop { appctl, switch, ofconns, server, .. } = self;
+        some(server, &mut Serving { appctl, switch, ofconns });
     }
 
     /// Takes the switch down. The server still holds the clients that asked for it.

@@ -15,6 +15,7 @@
 //!   atomics, and each copy is followed by a compiler fence: what was copied is not fetched again,
 //!   so a check of the copy holds. What is copied to or from is memory of this process, which never
 //!   overlaps a mapping.
+//! - **I4** A prefetch neither reads nor faults (Intel SDM vol. 2, PREFETCHh).
 //!
 //! # Thread-safety
 //! Any thread may copy; the guest writes at the same time in any case.
@@ -38,11 +39,11 @@ const MAX_LEN: u64 = 8 << 40;
 const EXPECTED_LEN: usize = 128;
 const CACHE_LINE_LEN: usize = 64;
 
-/// Asks for a cache line. Neither reads nor faults.
+/// Asks for a cache line.
 #[inline]
 fn prefetch(at: NonNull<u8>) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint; the address is not followed (Intel SDM, PREFETCHh).
+    // SAFETY: I4.
     unsafe {
         core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(at.as_ptr().cast());
     }

@@ -39,6 +39,16 @@ fn flow() -> impl Strategy<Value = String> {
     )
 }
 
+/// Writes two options; 9: it is not there.
+fn put_options(key: &mut FlowKey, options: (u128, u128)) {
+    for (index, value) in [(0, options.0), (1, options.1)] {
+        if value != 9 {
+            let field = Subfield::whole(FieldId::tun_metadata(index).unwrap());
+            write_option(key, field, value);
+        }
+    }
+}
+
 /// A packet's headers, of few values.
 fn key() -> impl Strategy<Value = FlowKey> {
     let pick = |values: &'static [u128]| prop::sample::select(values);
@@ -66,13 +76,7 @@ fn key() -> impl Strategy<Value = FlowKey> {
     let options = (pick(&[9, 9, 0, 5]), pick(&[9, 9, 0x10, 0x15]));
     (link, net, more, options).prop_map(|(link, net, more, options)| {
         let mut key = FlowKey::EMPTY;
-        // 9: it is not there.
-        for (index, value) in [(0, options.0), (1, options.1)] {
-            if value != 9 {
-                let field = Subfield::whole(FieldId::tun_metadata(index).unwrap());
-                write_option(&mut key, field, value);
-            }
-        }
+        put_options(&mut key, options);
         let ((port, dst, src, tci, inner), (ethertype, proto, from, to)) = (link, net);
         let (tos, ttl, frag, sport, dport, flags) = more;
         let tag = |tci: u128, tpid| {
