@@ -6,7 +6,7 @@ use switch_tests::daemon::{DEADLINE, Daemon};
 use switch_tests::lab::BRIDGE;
 use switch_tests::ledger::assert_conserved;
 use switch_tests::traffic::{ping, ping_as, tcp, udp, wait_reachable};
-use switch_tests::{Lab, Netns, PortKind, wait_until};
+use switch_tests::{Host, Lab, Netns, PortKind, wait_until};
 
 const MIB: u64 = 1024 * 1024;
 
