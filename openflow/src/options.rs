@@ -169,16 +169,16 @@ mod tests {
                 let bytes = codec.encode(1, &message).unwrap();
                 let mut back = codec.decode(&bytes).unwrap().message;
                 let Message::FlowMod(unresolved) = &back else { panic!("a flow") };
-                assert_eq!(
-                    flow_mod_text(version, unresolved),
-                    flow_mod_text(version, flow),
-                    "{text}"
-                );
-                resolve(&mut back, &table()).unwrap();
                 // A load is a set_field in OpenFlow 1.5.
-                if version < Version::V15 || !text.contains("load") {
-                    assert_eq!(back, message, "{version} {text}");
+                if version == Version::V15 && text.contains("load") {
+                    let said = flow_mod_text(version, unresolved);
+                    assert!(said.contains("set_field:0x5000"), "{said}");
+                    continue;
                 }
+                let [said, meant] = [unresolved, flow].map(|flow| flow_mod_text(version, flow));
+                assert_eq!(said, meant, "{text}");
+                resolve(&mut back, &table()).unwrap();
+                assert_eq!(back, message, "{version} {text}");
             }
         }
     }
