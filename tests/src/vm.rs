@@ -8,16 +8,22 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::process::{mortal, must};
 
 /// How long a guest may take to boot, or to run a line: it is emulated, beside others.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a guest has, and what can be added while it runs.
+const MEMORY: &str = "192M,slots=1,maxmem=512M";
 
 /// Modules of the kernel in the order in which they are loaded, below `kernel/`.
 const MODULES: &[&str] = &[
@@ -82,6 +88,8 @@ pub struct Vm {
     lines: Receiver<String>,
     /// Everything that it has said, for a test that fails.
     said: Vec<String>,
+    /// Where its monitor listens.
+    folder: tempfile::TempDir,
 }
 
 struct System {
@@ -192,6 +200,8 @@ impl Vm {
     #[must_use]
     pub fn start(netns: Option<&str>, card: &Card, mac: &str, n_pairs: usize) -> Vm {
         let system = system();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let qmp = folder.path().join("qmp");
         let mut command = match netns {
             Some(name) => {
                 let mut command = mortal("ip");
@@ -203,14 +213,18 @@ impl Vm {
         let memory = "memory-backend-memfd,id=memory,size=192M,share=on";
         command
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio"])
-            .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-m", "192M"])
+            .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-m", MEMORY])
+            .args(["-qmp", &format!("unix:{},server=on,wait=off", qmp.display())])
             .args(["-smp", &n_pairs.to_string()])
             .args(["-object", memory, "-machine", "pc,memory-backend=memory"])
             .arg("-kernel")
             .arg(&system.kernel)
             .arg("-initrd")
             .arg(&system.archive)
-            .args(["-append", "console=ttyS0 quiet loglevel=1 panic=-1 reboot=t"])
+            .args([
+                "-append",
+                "console=ttyS0 quiet loglevel=1 panic=-1 reboot=t memhp_default_state=online",
+            ])
             .args(card_args(0, card, mac, n_pairs))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
@@ -226,7 +240,7 @@ impl Vm {
                 }
             }
         });
-        Vm { child, input, lines, said: Vec::new() }
+        Vm { child, input, lines, said: Vec::new(), folder }
     }
 
     /// Lines up to one that begins with `mark`, which comes last.
@@ -315,6 +329,34 @@ impl Vm {
     /// Whether one ping is answered within a second.
     pub fn can_ping(&mut self, address: &str) -> bool {
         self.run(&format!("ping -c 1 -W 1 {address} >/dev/null")).0 == 0
+    }
+
+    /// Plugs so many MiB of memory into it, while it runs.
+    ///
+    /// # Panics
+    /// If QEMU refuses.
+    pub fn plug_memory(&self, mib: u64) {
+        let object = json!({
+            "qom-type": "memory-backend-memfd", "id": "more", "size": mib << 20, "share": true
+        });
+        let device = json!({ "driver": "pc-dimm", "id": "dimm", "memdev": "more" });
+        let monitor = UnixStream::connect(self.folder.path().join("qmp")).expect("QEMU's monitor");
+        let mut lines = BufReader::new(&monitor).lines();
+        let nothing = json!({});
+        // It greets first.
+        lines.next().expect("a greeting").expect("a line");
+        for (order, arguments) in
+            [("qmp_capabilities", &nothing), ("object-add", &object), ("device_add", &device)]
+        {
+            writeln!(&monitor, "{}", json!({ "execute": order, "arguments": arguments }))
+                .expect("the monitor takes orders");
+            let mut answers = lines.by_ref().map(|line| line.expect("a line"));
+            // Events come in between.
+            let answer =
+                answers.find(|line| line.contains("\"return\"") || line.contains("\"error\""));
+            let answer = answer.expect("an answer");
+            assert!(answer.contains("\"return\""), "{order}: {answer}");
+        }
     }
 
     /// Boots it again, from within, and waits until it takes commands.

@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test says by a panic what failed")]
 
 mod guests;
+mod memory;
 mod reconnect;
 mod tap;
 mod tcp;
