@@ -48,18 +48,20 @@ mod request {
 pub const CSUM: u64 = 1;
 /// `VIRTIO_NET_F_GUEST_CSUM`.
 const GUEST_CSUM: u64 = 1 << 1;
-/// `VIRTIO_NET_F_GUEST_TSO4`.
-const GUEST_TSO4: u64 = 1 << 7;
+/// `VIRTIO_NET_F_GUEST_TSO4`, `_TSO6` and `_ECN`.
+const GUEST_SEGMENTS: u64 = 1 << 7 | 1 << 8 | 1 << 9;
 /// `VIRTIO_NET_F_HOST_TSO4`: the switch takes whole segments.
 pub const HOST_TSO4: u64 = 1 << 11;
+/// `VIRTIO_NET_F_HOST_TSO6` and `_ECN`.
+const HOST_SEGMENTS: u64 = HOST_TSO4 | 1 << 12 | 1 << 13;
 /// `VIRTIO_NET_F_MRG_RXBUF`.
 const MRG_RXBUF: u64 = 1 << 15;
 /// `VHOST_USER_F_PROTOCOL_FEATURES`.
 const PROTOCOL: u64 = 1 << 30;
 /// `VIRTIO_F_VERSION_1`.
 const VERSION_1: u64 = 1 << 32;
-/// Of segments, both ways.
-pub const SEGMENTS: u64 = GUEST_TSO4 | HOST_TSO4;
+/// Of segments, both ways, as Linux takes them.
+pub const SEGMENTS: u64 = GUEST_SEGMENTS | HOST_SEGMENTS;
 /// What a guest takes, if it is offered.
 const TAKEN: u64 = CSUM | GUEST_CSUM | SEGMENTS | MRG_RXBUF | PROTOCOL | VERSION_1;
 
