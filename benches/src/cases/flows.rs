@@ -169,8 +169,9 @@ fn list() -> String {
     )
 }
 
+/// Switches that take flows, and are configured as daemons.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-enum Contestant {
+pub(super) enum Contestant {
     Daemon,
     OvsDpdk,
 }

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
+use super::flows::Contestant;
 use super::{Options, progress};
 use crate::packages::OVS_DPDK;
 use crate::process::output;
@@ -84,21 +85,6 @@ impl Rules {
             }),
         };
         text
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-enum Contestant {
-    Daemon,
-    OvsDpdk,
-}
-
-impl fmt::Display for Contestant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Contestant::Daemon => "vswitchd",
-            Contestant::OvsDpdk => "OVS-DPDK",
-        })
     }
 }
 
