@@ -21,8 +21,8 @@ use crate::stats::{Summary, cell};
 use crate::switch::{Attach, Build, Daemon, LinuxBridge, Ovs, OvsConfig, Switch};
 use crate::table::Table;
 
-const N_FLOWS: &str = "1000";
-const N_MACS: &str = "100";
+/// What is sent, in the words of `pktgen`.
+pub(super) const FRAMES: [&str; 4] = ["--flows", "1000", "--macs", "100"];
 /// What AF_XDP ports must give, over Open vSwitch's.
 const WANTED: f64 = 1.2;
 
@@ -154,8 +154,7 @@ pub(super) fn generate(lab: &Lab, options: &Options, load: &[&str]) -> Result<ru
     let (tx, rx, cpu) = (tx?, rx?, ((options.cpu + 1) % n_cpus()).to_string());
     let seconds = options.measure.as_secs().max(1).to_string();
     let ports = ["pktgen", "--tx", &tx, "--rx", &rx, "--cpus", &cpu, "--seconds", &seconds];
-    let frames = ["--flows", N_FLOWS, "--macs", N_MACS];
-    run::run(&Cli::try_parse_from([&ports[..], &frames, load].concat())?)
+    run::run(&Cli::try_parse_from([&ports[..], &FRAMES, load].concat())?)
 }
 
 fn tabulate(report: &mut Report, samples: &[Sample], contestants: &[Contestant]) {

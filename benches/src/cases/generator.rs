@@ -86,39 +86,50 @@ pub fn run(options: &Options) -> Result<Report> {
 fn measure(generator: Generator, options: &Options) -> Result<f64> {
     let [near, far] = [Netns::new("near")?, Netns::new("far")?];
     veth((&near, NEAR), (&far, FAR))?;
-    let rate = || rate(&far, options.measure);
     match generator {
-        Generator::Pktgen => thread::scope(|scope| {
-            let seconds = (options.measure + 4 * SETTLE).as_secs().to_string();
-            let (port, cpu) = (format!("{}/packet:{NEAR}", near.name), options.cpu.to_string());
-            let words = ["pktgen", "--tx", &port, "--rx", "null", "--no-learn"];
-            let cli = Cli::try_parse_from(
-                [&words[..], &["--seconds", &seconds, "--cpus", &cpu]].concat(),
-            )?;
-            let running = scope.spawn(move || run::run(&cli));
-            let rate = rate();
-            let report = running.join().map_err(|_| anyhow!("pktgen has died"))?;
-            report.context("pktgen")?;
-            rate
-        }),
+        Generator::Pktgen => flood((&near, NEAR), (&far, FAR), options, &[]),
         Generator::Testpmd | Generator::TestpmdXdp => {
             let xdp = generator == Generator::TestpmdXdp;
             let driver = if xdp { "net_af_xdp" } else { "net_af_packet" };
             let mut running = txonly(&near.name, driver, NEAR, options.cpu)?;
-            let rate = rate();
+            let rate = rate((&far, FAR), options.measure);
             running.check()?;
             rate
         }
     }
 }
 
+/// Sends by one interface what `frames` say to `pktgen`, as fast as it can: millions of frames a second
+/// that the kernel says have arrived at another, where nobody listens.
+///
+/// # Errors
+/// pktgen cannot open its port, or nothing arrives.
+pub(super) fn flood(
+    (near, by): (&Netns, &str),
+    far: (&Netns, &str),
+    options: &Options,
+    frames: &[&str],
+) -> Result<f64> {
+    thread::scope(|scope| {
+        let seconds = (options.measure + 4 * SETTLE).as_secs().to_string();
+        let (port, cpu) = (format!("{}/packet:{by}", near.name), options.cpu.to_string());
+        let words = ["pktgen", "--tx", &port, "--rx", "null", "--no-learn"];
+        let load = ["--unlimited", "--seconds", &seconds, "--cpus", &cpu];
+        let cli = Cli::try_parse_from([&words[..], &load, frames].concat())?;
+        let running = scope.spawn(move || run::run(&cli));
+        let rate = rate(far, options.measure);
+        let report = running.join().map_err(|_| anyhow!("pktgen has died"))?;
+        report.context("pktgen")?;
+        rate
+    })
+}
+
 /// Of what arrives from now on, once something does.
-fn rate(far: &Netns, measure: Duration) -> Result<f64> {
-    let arrived = || -> Result<u64> {
-        let path = format!("/sys/class/net/{FAR}/statistics/rx_packets");
-        Ok(far.run("cat", &[&path])?.trim().parse()?)
-    };
-    wait_for("frame", START_LIMIT, || arrived().ok().filter(|n| *n > 0))?;
+fn rate((far, at): (&Netns, &str), measure: Duration) -> Result<f64> {
+    let path = format!("/sys/class/net/{at}/statistics/rx_packets");
+    let arrived = || -> Result<u64> { Ok(far.run("cat", &[&path])?.trim().parse()?) };
+    let begun = arrived()?;
+    wait_for("frame", START_LIMIT, || arrived().ok().filter(|n| *n > begun))?;
     thread::sleep(SETTLE);
     let (before, start) = (arrived()?, std::time::Instant::now());
     thread::sleep(measure);

@@ -1,38 +1,52 @@
 //! The exact-match cache: where the search for this very key ended last time.
 //!
 //! # Design
-//! An entry is a hash of the whole key, and the megaflow that was found for it: eight bytes. What it
-//! says is a hint. Whoever follows it compares the packet with the megaflow, as a subtable would, so
-//! that neither a collision of hashes nor a megaflow that has gone since can do harm, and removal need
-//! not look here. Not storing keys makes the cache small enough to stay in the processor's own.
+//! An entry is half of a hash of the whole key, and the megaflow that was found for it: eight bytes.
+//! What it says is a hint. Whoever follows it compares the packet with the megaflow, as a subtable
+//! would, so that neither a collision of hashes nor a megaflow that has gone since can do harm, and
+//! removal need not look here.
 //!
-//! When more flows come by turns than it has room for, it costs a hash of the whole key, and finds
-//! nothing. So it is on trial: if of [`TRIAL`] look-ups it did not answer one in eight, it is left alone
-//! for as many times [`N_RESTS`].
+//! It has room for as many flows as a thread caches megaflows: what it spares is a search through
+//! half of the masks, each a wait for memory, and it costs one such wait itself, for which all packets
+//! of a batch wait together. Memory is taken as entries are written, a page at a time.
 //!
-//! A key has two places. A new entry takes the one that was written less recently, by the parity of a
-//! clock that ticks once per insertion; so one burst of new keys cannot drive out everything.
+//! When yet more flows come by turns, it costs a hash of the whole key, and finds nothing. So it is on
+//! trial: if of [`TRIAL`] look-ups it did not answer one in eight, it is left alone for as many times
+//! [`N_RESTS`].
+//!
+//! A key has a bucket of [`N_WAYS`] entries, half a cache line. A new entry in a full one takes the
+//! place that a clock names, which ticks once per insertion; so one burst of new keys cannot drive out
+//! everything.
 
 use packet::FlowKey;
+use zerocopy::{FromZeros, Immutable, KnownLayout};
 
 use super::megaflow::FlowId;
 
-/// Entries; a power of two.
-const N_ENTRIES: usize = 8192;
+/// Entries of a bucket.
+const N_WAYS: usize = 4;
+
+/// Buckets; a power of two.
+const N_BUCKETS: usize = 1 << 16;
 
 /// Look-ups after which it is asked whether the cache pays: enough to fill it, and to come again.
-const TRIAL: usize = 2 * N_ENTRIES;
+const TRIAL: usize = 2 * N_WAYS * N_BUCKETS;
 
 /// For how many trials a cache is left alone that did not pay.
 const N_RESTS: u32 = 7;
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, FromZeros, Immutable, KnownLayout)]
+#[repr(C)]
 struct Entry {
     /// The high half of the hash.
     tag: u32,
     /// The megaflow, plus one; 0: none.
     flow: u32,
 }
+
+#[derive(FromZeros, Immutable, KnownLayout)]
+#[repr(C, align(32))]
+struct Bucket([Entry; N_WAYS]);
 
 /// A hash of a whole key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,17 +58,16 @@ impl KeyHash {
         (self.0 >> 32) as u32
     }
 
-    /// The two places.
-    #[allow(clippy::cast_possible_truncation, reason = "the result is below N_ENTRIES")]
-    const fn places(self) -> [usize; 2] {
-        let mask = N_ENTRIES as u64 - 1;
-        [(self.0 & mask) as usize, (self.0 >> 13 & mask) as usize]
+    #[allow(clippy::cast_possible_truncation, reason = "the result is below N_BUCKETS")]
+    const fn bucket(self) -> usize {
+        (self.0 & (N_BUCKETS as u64 - 1)) as usize
     }
 }
 
 /// The exact-match cache of one thread.
 pub struct Emc {
-    entries: Box<[Entry]>,
+    /// [`N_BUCKETS`] of them.
+    buckets: Box<[Bucket]>,
     seed: u64,
     clock: usize,
     /// Look-ups of this trial, and those that were answered.
@@ -66,10 +79,14 @@ pub struct Emc {
 
 impl Emc {
     /// Nothing remembered.
+    ///
+    /// # Panics
+    /// There is no memory.
     #[must_use]
     pub fn new(seed: u64) -> Emc {
-        let entries = vec![Entry::default(); N_ENTRIES].into();
-        Emc { entries, seed, clock: 0, asked: 0, answered: 0, n_rests: 0 }
+        let buckets = <[Bucket]>::new_box_zeroed_with_elems(N_BUCKETS);
+        let buckets = buckets.unwrap_or_else(|_| panic!("no memory for {N_BUCKETS} buckets"));
+        Emc { buckets, seed, clock: 0, asked: 0, answered: 0, n_rests: 0 }
     }
 
     /// Whether it is worth asking.
@@ -100,29 +117,31 @@ impl Emc {
         KeyHash(key.hash(self.seed))
     }
 
-    /// The megaflow that was found for this key, if `matches` says that it still is.
+    /// Starts to bring what [`Emc::guess`] reads into the cache; the value has no meaning.
     #[inline]
-    pub fn lookup(&self, hash: KeyHash, matches: impl Fn(FlowId) -> bool) -> Option<FlowId> {
-        for place in hash.places() {
-            let entry = self.entries[place];
-            if entry.tag == hash.tag() && entry.flow != 0 {
-                let id = FlowId(entry.flow - 1);
-                if matches(id) {
-                    return Some(id);
-                }
-            }
-        }
-        None
+    pub fn touch(&self, hash: KeyHash) -> u32 {
+        self.buckets.get(hash.bucket()).map_or(0, |Bucket(entries)| entries[0].tag)
+    }
+
+    /// What was found for this key, most likely. Which way it lies nobody can foretell, so there is
+    /// no branch for it: tags of a bucket differ, and all but one entry give zero.
+    #[must_use]
+    #[inline]
+    pub fn guess(&self, hash: KeyHash) -> Option<FlowId> {
+        let Bucket(entries) = self.buckets.get(hash.bucket())?;
+        let flow_of = |entry: &Entry| if entry.tag == hash.tag() { entry.flow } else { 0 };
+        let flow = entries.iter().fold(0, |flow, entry| flow | flow_of(entry));
+        flow.checked_sub(1).map(FlowId)
     }
 
     /// Remembers what was found.
     pub fn insert(&mut self, hash: KeyHash, id: FlowId) {
-        let places = hash.places();
-        let same = places.into_iter().find(|place| self.entries[*place].tag == hash.tag());
-        let free = places.into_iter().find(|place| self.entries[*place].flow == 0);
         self.clock = self.clock.wrapping_add(1);
-        let place = same.or(free).unwrap_or(places[self.clock % 2]);
-        self.entries[place] = Entry { tag: hash.tag(), flow: id.0 + 1 };
+        let Some(Bucket(entries)) = self.buckets.get_mut(hash.bucket()) else { return };
+        let same = entries.iter().position(|entry| entry.tag == hash.tag() && entry.flow != 0);
+        let free = || entries.iter().position(|entry| entry.flow == 0);
+        let place = same.or_else(free).unwrap_or(self.clock % N_WAYS);
+        entries[place] = Entry { tag: hash.tag(), flow: id.0 + 1 };
     }
 }
 
@@ -139,15 +158,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_is_found_again_if_it_matches() {
+    fn what_was_found_last_is_found_again() {
         let mut emc = Emc::new(1);
         let hash = emc.hash(&key(1));
-        assert_eq!(emc.lookup(hash, |_| true), None);
+        assert_eq!(emc.guess(hash), None);
         emc.insert(hash, FlowId(0));
-        assert_eq!(emc.lookup(hash, |id| id == FlowId(0)), Some(FlowId(0)));
-        assert_eq!(emc.lookup(hash, |_| false), None);
+        assert_eq!(emc.guess(hash), Some(FlowId(0)));
+        assert_eq!(emc.guess(emc.hash(&key(2))), None);
         emc.insert(hash, FlowId(7));
-        assert_eq!(emc.lookup(hash, |_| true), Some(FlowId(7)));
+        assert_eq!(emc.guess(hash), Some(FlowId(7)));
     }
 
     #[test]
@@ -168,15 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn a_working_set_of_a_quarter_stays() {
+    fn a_working_set_of_half_stays() {
+        const N: u32 = (N_WAYS * N_BUCKETS / 2) as u32;
         let mut emc = Emc::new(2);
-        let keys: Vec<FlowKey> = (0..N_ENTRIES as u64 / 4).map(key).collect();
-        for (n, key) in (0..).zip(&keys) {
-            emc.insert(emc.hash(key), FlowId(n));
-        }
-        let found = (0..)
-            .zip(&keys)
-            .filter(|(n, key)| emc.lookup(emc.hash(key), |id| id == FlowId(*n)).is_some());
-        assert!(found.count() * 10 > keys.len() * 9);
+        (0..N).for_each(|n| emc.insert(emc.hash(&key(n.into())), FlowId(n)));
+        let found = (0..N).filter(|n| emc.guess(emc.hash(&key((*n).into()))) == Some(FlowId(*n)));
+        assert!(found.count() * 10 > N as usize * 9);
     }
 }

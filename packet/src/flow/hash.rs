@@ -5,7 +5,11 @@
 //! handful of cycles, and good spread over all 64 bits. The seed is secret and random per table, so
 //! that nobody who sends packets can choose those that collide; the fold is no cipher, and a table
 //! must stay correct, if slow, under collisions.
+//!
+//! A subtable folds in few words, one after the other. A whole key has eight or more: each is
+//! multiplied by itself, with secrets of its place, so that no multiplication waits for another.
 
+use super::place::N_WORDS;
 use super::words::Words;
 
 /// An odd number without pattern: the fraction of the golden ratio.
@@ -27,23 +31,30 @@ impl WordHash {
     #[must_use]
     #[inline]
     pub const fn add(self, word: u64) -> WordHash {
-        let product = (self.0 ^ word) as u128 * (self.0.rotate_left(32) | 1) as u128;
-        let [low, high] = halves(product);
-        WordHash(low ^ high ^ GOLDEN)
+        WordHash(fold(self.0 ^ word, self.0.rotate_left(32) | 1) ^ GOLDEN)
     }
 
     /// The hash.
     #[must_use]
     #[inline]
     pub const fn finish(self) -> u64 {
-        let [low, high] = halves(self.0 as u128 * GOLDEN as u128);
-        low ^ high
+        fold(self.0, GOLDEN)
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "the low half is asked for")]
-const fn halves(product: u128) -> [u64; 2] {
-    [product as u64, (product >> 64) as u64]
+/// Both halves of a product, xored.
+#[allow(clippy::cast_possible_truncation, reason = "the halves are asked for")]
+#[inline]
+const fn fold(a: u64, b: u64) -> u64 {
+    let product = a as u128 * b as u128;
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// The share of the word at `at` in the hash of all words.
+#[inline]
+const fn share(at: usize, word: u64, seed: u64) -> u64 {
+    let place = GOLDEN.wrapping_mul(2 * at as u64 + 1);
+    fold(word ^ seed ^ place, seed.rotate_left(32) ^ place | 1)
 }
 
 impl Words {
@@ -52,8 +63,9 @@ impl Words {
     #[inline]
     pub fn hash(&self, seed: u64) -> u64 {
         let [low, high] = self.nonzero().bits();
-        let start = WordHash::new(seed).add(low).add(high);
-        self.iter().fold(start, |hash, (_, word)| hash.add(word)).finish()
+        let places = share(N_WORDS, low, seed) ^ share(N_WORDS + 1, high, seed);
+        let shares = self.iter().map(|(at, word)| share(at, word, seed));
+        fold(shares.fold(places, |hash, share| hash ^ share), GOLDEN)
     }
 }
 
@@ -62,7 +74,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::flow::place::N_WORDS;
 
     #[test]
     fn one_bit_changes_half_of_the_hash() {
@@ -80,6 +91,19 @@ mod tests {
         }
         let share = f64::from(n_flipped) / f64::from(n);
         assert!((0.48..0.52).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn the_same_word_elsewhere_has_another_hash() {
+        let mut seen = HashSet::new();
+        for seed in [0, 7, u64::MAX] {
+            for (first, second) in (0..N_WORDS).flat_map(|a| (0..a).map(move |b| (a, b))) {
+                let mut words = Words::ZERO;
+                words.put_word(first, 0xabcd);
+                words.put_word(second, 0xabcd);
+                assert!(seen.insert(words.hash(seed)), "{first} {second} {seed}");
+            }
+        }
     }
 
     #[test]
