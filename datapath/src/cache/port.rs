@@ -67,48 +67,58 @@ impl PortTable {
     }
 
     /// The megaflows of packets, in order. The subtable that most packets are in is asked for all of
-    /// them at once, so that they wait for memory together.
+    /// them at once, so that they wait for memory together, and but once for those in a row that it
+    /// cannot tell apart.
     pub fn find_all<A>(&mut self, keys: &[FlowKey], flows: &Flows<A>, found: &mut Found) {
-        let Some(place) = self.order.first().copied() else {
-            return found.extend(keys.iter().map(|_| None));
-        };
-        let mut hashes = [None; MAX_BURST];
-        if let Some(first) = self.get(place) {
-            let mut before = None;
-            for (key, hash) in keys.iter().zip(&mut hashes) {
-                *hash = (before != Some(key)).then(|| first.hash(key));
-                before = Some(key);
-            }
-            let known = || hashes.iter().take(keys.len()).flatten();
-            black_box(known().fold(0, |warm, hash| warm ^ first.touch(*hash)));
-            let guesses =
-                known().filter_map(|hash| flows.get(first.guess(*hash)?.index())?.as_ref());
-            black_box(guesses.fold(0, |warm, flow| warm ^ flow.touch()));
+        if let Some(id) = self.find_one(keys, flows) {
+            return found.extend(keys.iter().map(|_| Some(id)));
         }
+        let first = self.order.first().and_then(|place| self.get(*place));
+        let Some(first) = first else { return found.extend(keys.iter().map(|_| None)) };
+        // None for a packet that looks like the one before.
+        let mut hashes = [None; MAX_BURST];
+        let mut before: Option<&FlowKey> = None;
+        for (key, hash) in keys.iter().zip(&mut hashes) {
+            let is_alike = before.is_some_and(|before| first.are_alike(before, key));
+            *hash = (!is_alike).then(|| first.hash(key));
+            before = Some(key);
+        }
+        let asked = || hashes.iter().take(keys.len()).flatten();
+        black_box(asked().fold(0, |warm, hash| warm ^ first.touch(*hash)));
+        let guesses = asked().filter_map(|hash| flows.get(first.guess(*hash)?.index())?.as_ref());
+        black_box(guesses.fold(0, |warm, flow| warm ^ flow.touch()));
+        let (mut known, mut n_known) = (None, 0);
         for (key, hash) in keys.iter().zip(hashes) {
-            let id = match hash {
-                None => found.last().copied().flatten(),
-                Some(hash) => self.find_from(place, hash, key, flows),
-            };
-            found.push(id);
+            if let Some(hash) = hash {
+                known = self.find_first(hash, key, flows);
+            }
+            n_known += u64::from(known.is_some());
+            found.push(known.or_else(|| self.find_behind(1, key, flows)));
+        }
+        let first = self.order.first().copied();
+        if let Some(first) = first.and_then(|place| self.get_mut(place)) {
+            first.hits += n_known;
         }
     }
 
-    /// Looks into the first subtable, for which the hash is known, and then into the others.
+    /// The megaflow of all packets, if the first subtable cannot tell them apart: most batches are of
+    /// one flow.
     #[inline]
-    fn find_from<A>(
-        &mut self,
-        first: u32,
-        hash: u64,
-        key: &FlowKey,
-        flows: &Flows<A>,
-    ) -> Option<FlowId> {
-        let subtable = self.get_mut(first)?;
-        if let Some(id) = subtable.find_by(hash, key, flows) {
-            subtable.hits += 1;
-            return Some(id);
+    fn find_one<A>(&mut self, keys: &[FlowKey], flows: &Flows<A>) -> Option<FlowId> {
+        let first = self.get_mut(*self.order.first()?)?;
+        let (one, others) = keys.split_first()?;
+        if !others.iter().all(|other| first.are_alike(one, other)) {
+            return None;
         }
-        self.find_behind(1, key, flows)
+        let id = first.find(one, flows)?;
+        first.hits += keys.len() as u64;
+        Some(id)
+    }
+
+    /// Looks into the first subtable, for which the hash is known.
+    #[inline]
+    fn find_first<A>(&self, hash: u64, key: &FlowKey, flows: &Flows<A>) -> Option<FlowId> {
+        self.get(*self.order.first()?)?.find_by(hash, key, flows)
     }
 
     pub fn depth(&self) -> Depth {

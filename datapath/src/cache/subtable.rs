@@ -62,6 +62,13 @@ impl Subtable {
         masked.fold(0, |diff, ((at, bits), value)| diff | (key.word(*at) & bits ^ value)) == 0
     }
 
+    /// Whether two keys look the same through the mask.
+    #[inline]
+    pub(super) fn are_alike(&self, one: &FlowKey, other: &FlowKey) -> bool {
+        let differ = |(at, bits): &(usize, u64)| (one.word(*at) ^ other.word(*at)) & bits;
+        self.words.iter().fold(0, |diff, word| diff | differ(word)) == 0
+    }
+
     /// The megaflow that looks like `key` through the mask.
     #[inline]
     pub(super) fn find<A>(&self, key: &FlowKey, flows: &Flows<A>) -> Option<FlowId> {

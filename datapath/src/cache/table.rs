@@ -135,8 +135,7 @@ impl<A> MegaflowTable<A> {
         port.find(key, &self.flows)
     }
 
-    /// The megaflows of packets that came by one port, at most [`MAX_BURST`]. One whose key is that of
-    /// the packet before has its megaflow.
+    /// The megaflows of packets that came by one port, at most [`MAX_BURST`].
     pub(super) fn lookup_all(&mut self, keys: &[FlowKey], found: &mut Found) {
         let port = keys.first().map_or(u32::MAX, FlowKey::in_port);
         let index = usize::try_from(port).unwrap_or(usize::MAX);

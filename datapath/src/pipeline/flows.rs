@@ -274,11 +274,13 @@ impl Flows {
         self.stats.passes.add(n);
         self.stats.emc_hits.add(n_emc);
         self.stats.megaflow_hits.add((n - n_missed).saturating_sub(n_emc));
-        if n_missed > 0 || self.any_stale(&found) {
+        let mut groups = Groups::of(&found);
+        if !groups.iter().all(|group| self.is_current(group.id)) {
             self.translate(stage, from, (batch, &mut found), out);
+            groups = Groups::of(&found);
         }
-        self.warm(&found);
-        self.run_all(stage, from.port, (batch, &found), out);
+        self.warm(&groups);
+        self.run_all(stage, from.port, (batch, &groups), out);
     }
 
     /// Reads the frames, and finds the flows of those that have one.
@@ -293,14 +295,16 @@ impl Flows {
 
     /// Starts to bring what the flows do and count into the cache.
     #[inline]
-    fn warm(&self, found: &Found) {
-        let flows = found.iter().flatten().filter_map(|id| self.cache.megaflows.get(*id));
+    fn warm(&self, groups: &Groups) {
+        let flows = groups.iter().filter_map(|group| self.cache.megaflows.get(group.id?));
         black_box(flows.fold(0, |warm, flow| warm ^ flow.actions.touch()));
     }
 
-    fn any_stale(&self, found: &Found) -> bool {
-        let mut flows = found.iter().flatten().filter_map(|id| self.cache.megaflows.get(*id));
-        flows.any(|flow| !flow.is_current(self.version))
+    /// Whether this is a flow, and still true.
+    #[inline]
+    fn is_current(&self, id: Option<FlowId>) -> bool {
+        let flow = id.and_then(|id| self.cache.megaflows.get(id));
+        flow.is_some_and(|flow| flow.is_current(self.version))
     }
 
     /// Reads a frame in full into the key of its place.
@@ -332,10 +336,9 @@ impl Flows {
         &mut self,
         stage: &mut Stage<'_>,
         in_port: &Port,
-        (batch, found): (&mut Batch, &Found),
+        (batch, groups): (&mut Batch, &Groups),
         out: &mut impl Output,
     ) {
-        let groups = Groups::of(found);
         if let Some(all) = groups.only() {
             let flags =
                 self.keys[..batch.len()].iter().fold(0, |flags, key| flags | tcp_flags(key));

@@ -41,6 +41,11 @@ impl Groups {
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "both are below MAX_BURST")]
     pub fn of(found: &Found) -> Groups {
+        if let Some(id) = found.first()
+            && found.iter().all(|other| other == id)
+        {
+            return Groups::one(*id, found.len());
+        }
         let mut buckets = [NONE; N_BUCKETS];
         let (mut groups, mut next) = (ArrayVec::<Group, MAX_BURST>::new(), [NONE; MAX_BURST]);
         for (n, id) in found.iter().enumerate() {
@@ -63,6 +68,15 @@ impl Groups {
             }
         }
         Groups { groups, next }
+    }
+
+    /// So many frames of one flow: most batches are of one.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "both are below MAX_BURST")]
+    fn one(id: Option<FlowId>, n: usize) -> Groups {
+        let group = Group { id, first: 0, last: n as u8 - 1, other: NONE };
+        let next = |at: usize| if at + 1 < n { at as u8 + 1 } else { NONE };
+        Groups { groups: ArrayVec::from_iter([group]), next: core::array::from_fn(next) }
     }
 
     /// The groups, in order.
