@@ -55,8 +55,8 @@ pub struct PortCounters {
     pub copies: Counter,
     /// Frames added when this port's large segments were cut in software: segments − 1 each.
     pub segments: Counter,
-    /// Packets that the control plane made, or a tunnel that packets do not fit through, as if this
-    /// port had received them.
+    /// Packets that the control plane made or gave back, or a tunnel that packets do not fit through,
+    /// as if this port had received them.
     pub injected: Counter,
     /// Packets received on this port, or copies of them, that were handed to the control plane.
     pub handed: Counter,

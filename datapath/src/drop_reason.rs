@@ -65,8 +65,8 @@ drop_reasons! {
     StormUnknown = "storm_unknown", "unicast to an unknown address above the port's storm-unknown";
     /// A multicast above the port's limit.
     StormMulticast = "storm_multicast", "multicast above the port's storm-multicast";
-    /// A flow says so: it has no actions.
-    PipelineDrop = "action_of_pipeline", "the flow that matches has no actions: it says to drop";
+    /// Flows say so: none sends it anywhere.
+    PipelineDrop = "action_of_pipeline", "the flows that match send the packet nowhere";
     /// A bridge that an action names is gone.
     BridgeNotFound = "action_bridge_not_found", "an action names a bridge that is not there";
     /// Too many tables, groups or bridges within each other.
@@ -102,7 +102,9 @@ drop_reasons! {
     /// Too many packets that no cached flow matches.
     UpcallLimit = "upcall_limit", "too many packets of the port, or of one batch, that no cached flow matches";
     /// The control plane is behind with the packets that it asked for.
-    UserspaceError = "userspace_action_error", "the queue of packets for the control plane is full";
+    UserspaceError = "userspace_action_error", "the control plane is behind: its queue of packets is full, or it has forgotten the flow";
+    /// No connection takes a packet that is for controllers.
+    NoController = "no_controller", "a flow sends the packet to a controller, and none that is connected wants it";
     /// The output port is down.
     TxPortDown = "tx_port_down", "the output port's interface is down";
     /// The host's stack knows no way to a tunnel's remote host.

@@ -20,6 +20,9 @@ use crate::tunnel::{Terminator, Tunnel, Tunnels};
 /// Most poll threads at any time.
 pub const MAX_POLL_THREADS: usize = 64;
 
+/// The number under which the control plane counts, beside the poll threads.
+pub const CONTROL_THREAD: usize = MAX_POLL_THREADS;
+
 /// One published configuration.
 #[derive(Default)]
 pub struct Snapshot {
@@ -178,7 +181,7 @@ impl FromIterator<Vid> for VidSet {
     }
 }
 
-/// A block of counters per poll thread, made when the thread first counts.
+/// A block of counters per poll thread, and one of the control plane's, made when it first counts.
 #[derive(Debug)]
 pub struct PerThread<T>(Box<[OnceLock<Box<T>>]>);
 
@@ -200,7 +203,7 @@ pub type BridgeStats = PerThread<BridgeCounters>;
 
 impl<T> Default for PerThread<T> {
     fn default() -> Self {
-        PerThread((0..MAX_POLL_THREADS).map(|_| OnceLock::new()).collect())
+        PerThread((0..=CONTROL_THREAD).map(|_| OnceLock::new()).collect())
     }
 }
 
@@ -208,7 +211,7 @@ impl<T: Default> PerThread<T> {
     /// The block of one thread.
     ///
     /// # Panics
-    /// `thread` is not below [`MAX_POLL_THREADS`]: thread numbers come from the engine alone.
+    /// `thread` is above [`CONTROL_THREAD`]: the numbers below come from the engine alone.
     #[must_use]
     pub fn of(&self, thread: usize) -> &T {
         self.0[thread].get_or_init(Box::default)

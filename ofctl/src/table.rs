@@ -96,7 +96,8 @@ The bridge gets an internal port of the same name (OpenFlow port LOCAL). Keys:
   controller_rate_limit=N       packets a second to a controller; controller_burst_limit=N
   table-name=0:acl,1:out        names of OpenFlow tables
   table-flow-limit=0:1000       flows that a table holds; table-overflow-policy=0:evict
-  table-groups=0:in_port+nw_src of which flows with the same values make place together",
+  table-groups=0:in_port+nw_src of which flows with the same values make place together
+  table-prefixes=0:nw_dst,1:none fields whose prefixes keep cached flows wide",
         ..CONFIGURATION
     },
     CommandSpec {

@@ -10,6 +10,9 @@ use openflow::hello::Hello;
 use openflow::raw::split_message;
 use openflow::{Codec, Message, Version};
 use switch_tests::daemon::DEADLINE;
+use switch_tests::frame::mac;
+use switch_tests::inject::inject;
+use switch_tests::ledger::assert_conserved;
 use switch_tests::process::{Outcome, must, run};
 use switch_tests::{Daemon, Netns, wait_for, wait_until};
 
@@ -253,6 +256,97 @@ fn with_controller(daemon: &Daemon, version: Version, settings: &[&str]) -> Peer
     let set = ["set", "bridge", "br0", "fail_mode=secure", &target];
     daemon.ofctl(&[&set, settings].concat());
     Peer::greet(accept(&listener), version)
+}
+
+/// Frames of this EtherType (local experiments), with their number.
+fn numbered(ethertype: u16, numbers: std::ops::Range<u32>) -> impl Iterator<Item = Vec<u8>> {
+    let head = [mac(2), mac(1)].concat();
+    let frame =
+        move |n: u32| [&head[..], &ethertype.to_be_bytes(), &n.to_be_bytes(), &[0; 42]].concat();
+    numbers.map(frame)
+}
+
+impl Peer {
+    /// What has come by now.
+    fn ready(&mut self) -> Vec<Message> {
+        self.stream.set_nonblocking(true).unwrap();
+        let mut piece = [0; 65536];
+        while let Ok(n @ 1..) = self.stream.read(&mut piece) {
+            self.bytes.extend_from_slice(&piece[..n]);
+        }
+        self.stream.set_nonblocking(false).unwrap();
+        let mut messages = Vec::new();
+        while let Some((message, rest)) = split_message(&self.bytes).unwrap() {
+            messages.push(self.codec.decode(message).unwrap().message);
+            self.bytes = rest.to_vec();
+        }
+        messages
+    }
+}
+
+/// A counter of the port that frames come by.
+fn count(daemon: &Daemon, key: &str) -> u64 {
+    daemon.port("v0")["statistics"][key].as_u64().unwrap_or_else(|| panic!("no {key}"))
+}
+
+fn n_dropped(daemon: &Daemon, reason: &str) -> u64 {
+    daemon.port("v0")["statistics"]["drops"][reason].as_u64().unwrap_or(0)
+}
+
+#[test]
+fn packets_for_a_controller_arrive_at_its_rate_or_are_counted_as_lost() {
+    const N: u32 = 1000;
+    /// A second, and at once, of misses and of others each.
+    const RATE: f64 = 100.0;
+    const BURST: f64 = 25.0;
+    let (ns, daemon) = started("ofrate");
+    let limits = ["controller_rate_limit=100", "controller_burst_limit=25"];
+    let mut controller = with_controller(&daemon, Version::V13, &limits);
+    controller.echoes();
+    daemon.ofctl(&["add-flow", "br0", "dl_type=0x88b5,actions=controller"]);
+    daemon.ofctl(&["add-flow", "br0", "dl_type=0x88b6,actions=controller(reason=no_match)"]);
+    let lost = || {
+        let show = daemon.show();
+        show["bridges"][0]["controllers"][0]["lost_packets"].as_u64().expect("a counter")
+    };
+    let start = Instant::now();
+    let frames = numbered(0x88b5, 0..N).zip(numbered(0x88b6, 0..N)).flat_map(<[Vec<u8>; 2]>::from);
+    inject(&ns, "v1", frames);
+    let sent = u64::from(2 * N);
+    wait_until("every frame to be received", DEADLINE, || {
+        count(&daemon, "rx_packets") + count(&daemon, "rx_missed_errors") == sent
+    });
+    let mut seen: [Vec<u32>; 2] = Default::default();
+    let mut sums = Vec::new();
+    wait_until("what came and what was lost to be what was sent", DEADLINE, || {
+        for message in controller.ready() {
+            let Message::PacketIn(packet) = message else { continue };
+            let [.., 0x88, kind, a, b, c, d] = packet.packet[..18] else { panic!("{packet:?}") };
+            seen[usize::from(kind - 0xb5)].push(u32::from_be_bytes([a, b, c, d]));
+        }
+        let allowed = 2.0 * (BURST + RATE * start.elapsed().as_secs_f64());
+        let n_seen: usize = seen.iter().map(Vec::len).sum();
+        assert!(n_seen as f64 <= allowed, "{n_seen} packets where {allowed} are allowed");
+        let of_port = ["rx_missed_errors", "rx_dropped"].map(|key| count(&daemon, key));
+        sums = [&of_port[..], &[lost(), n_seen as u64]].concat();
+        sums.iter().sum::<u64>() == sent
+    });
+    let overflow = daemon.ofctl(&["coverage/read-counter", "rconn_overflow"]);
+    assert_eq!(overflow.trim(), lost().to_string());
+    assert!(lost() > 0 && seen.iter().all(|seen| seen.len() >= 25), "{sums:?}");
+    for seen in &seen {
+        assert!(seen.is_sorted_by(|a, b| a < b), "once, and in order: {seen:?}");
+    }
+    assert_eq!(count(&daemon, "handed") + n_dropped(&daemon, "userspace_action_error"), sent);
+    // Nobody is there.
+    drop(controller);
+    wait_until("the loss to be seen", DEADLINE, || {
+        daemon.show()["bridges"][0]["controllers"][0]["is_connected"] == false
+    });
+    inject(&ns, "v1", numbered(0x88b5, 0..10));
+    wait_until("their end", DEADLINE, || n_dropped(&daemon, "no_controller") == 10);
+    assert!(daemon.ofctl(&["drop/show"]).contains("no_controller"));
+    assert_conserved(&daemon);
 }
 
 #[test]

@@ -6,11 +6,12 @@ use openflow::flow::{FlowCommand, FlowStats, FlowStatsRequest};
 use openflow::group::{GroupCommand, GroupDesc, GroupMod, GroupType, Selection};
 use openflow::meter::{BandKind, MeterBand, MeterCommand, MeterConfig, MeterFlags, MeterMod};
 use openflow::packet_io::PacketOut;
-use openflow::text::{parse_actions, parse_flow};
+use openflow::text::{Names, parse_actions, parse_flow, parse_group};
 use openflow::{Message, OfPort, OfpError, StatsReply, StatsRequest, Version};
 use packet::FlowMatch;
 use packet::flow::FieldId;
 use switch_tests::frame::{Frame, mac};
+use vswitchd::appctl::view::SwitchView;
 use vswitchd::ofproto::notice::{Asker, ConnId, Event, Notice};
 use vswitchd::switch::of_trace::Traced;
 
@@ -286,6 +287,49 @@ fn packets_go_to_controllers_and_come_from_them() {
     assert_eq!(packets(&mut rig, 2), 1);
 }
 
+/// Whether the control plane is told that something waits for it.
+fn is_woken(rig: &Rig) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let fd = rig.switch.engine().event_fd();
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&at_once)).expect("a descriptor") > 0
+}
+
+#[test]
+fn packets_for_the_control_plane_are_never_forgotten() {
+    let mut rig = rig(Rig::new());
+    flow(&mut rig, "in_port=1,actions=controller");
+    rig.switch.on_engine_events();
+    assert!(!is_woken(&rig));
+    // More than the queue holds, in the moment before a second passes.
+    const CAP: usize = datapath::action::USERSPACE_CAP;
+    for n in 0..CAP + 44 {
+        rig.inject("p1", &frame(2, 1, &n.to_string()));
+    }
+    rig.settle();
+    rig.pass(1);
+    assert!(is_woken(&rig), "the queue is full, and nobody looks");
+    assert_eq!(packet_ins(&mut rig).len(), CAP);
+    assert!(!is_woken(&rig));
+    let drops = &rig.port("p1")["statistics"]["drops"];
+    assert_eq!(*drops, serde_json::json!({"userspace_action_error": 44}));
+    rig.assert_conserved();
+}
+
+#[test]
+fn a_packet_that_nobody_takes_is_dropped_for_a_reason() {
+    let mut rig = rig(Rig::new());
+    flow(&mut rig, "in_port=1,actions=controller,output:2");
+    rig.send("p1", &frame(2, 1, "up"));
+    for to in packet_ins(&mut rig) {
+        rig.switch.lose_packet_in(to.port);
+    }
+    let drops = |rig: &Rig| rig.port("p1")["statistics"]["drops"].clone();
+    assert_eq!(drops(&rig), serde_json::json!({"no_controller": 1}));
+    assert_eq!(rig.sent("p2").len(), 1);
+    rig.assert_conserved();
+}
+
 #[test]
 fn a_flow_goes_when_its_time_is_over_and_says_so() {
     let mut rig = rig(Rig::new());
@@ -524,6 +568,79 @@ fn two_bridges_with_flows_are_joined() {
 }
 
 #[test]
+fn a_flow_that_only_writes_is_traced_as_by_open_vswitch() {
+    let mut rig = rig(Rig::new());
+    flow(&mut rig, "in_port=1,actions=load:5->NXM_NX_REG0[]");
+    let trace = rig.switch.trace(&["br0".to_owned(), "in_port=1".to_owned()], Traced::Packet);
+    let trace = trace.expect("a trace");
+    assert!(trace.contains("\nFinal flow: reg0=0x5,in_port=1,"), "{trace}");
+    assert!(trace.ends_with("\nDatapath actions: drop\n"), "{trace}");
+    let trace = rig.switch.trace(&["br0".to_owned(), "in_port=2".to_owned()], Traced::Packet);
+    assert!(trace.expect("a trace").contains("Drop reason: no flow matches"));
+}
+
+#[test]
+fn traces_read_as_in_open_vswitch() {
+    let mut rig = rig(Rig::new());
+    let group = "group_id=1,type=ff,bucket=watch_port:2,output:2,bucket=watch_port:3,output:3";
+    let group = parse_group(GroupCommand::Add, group, Names::NONE).expect("a group");
+    ask(&mut rig, Message::GroupMod(group));
+    flow(&mut rig, "priority=2,in_port=1,actions=write_actions(output:3,group:1),goto_table:4");
+    flow(&mut rig, "priority=3,ip,actions=dec_ttl,output:2");
+    let mut trace = |flow: &str| {
+        let words = ["br0".to_owned(), flow.to_owned()];
+        rig.switch.trace(&words, Traced::Packet).expect("a trace")
+    };
+    let expected = "
+bridge(\"br0\")
+-------------
+ 0. in_port=1, priority 2
+    write_actions(output:3,group:1)
+     -> action set is: group:1
+    goto_table:4
+     4. No match.
+            drop
+--. Executing action set:
+    group:1
+     -> using bucket 0
+    bucket 0
+            output:2
+
+Final flow: unchanged
+";
+    let told = trace("in_port=1");
+    assert!(told.contains(expected), "{told}");
+    let told = trace("in_port=2,ip,nw_ttl=1");
+    assert!(told.contains("\n    dec_ttl\n     >> IPv4 decrement TTL exception\n"), "{told}");
+}
+
+#[test]
+fn prefixes_keep_cached_flows_few() {
+    let n_cached = |setting: &str| {
+        let mut rig = rig(Rig::new());
+        flow(&mut rig, "priority=9,ip,nw_dst=10.0.0.1,actions=output:3");
+        flow(&mut rig, "priority=1,actions=output:2");
+        rig.run(setting);
+        for n in 0..50 {
+            let mut packet = segment(0x10, "x");
+            // The destination's address, and the header's checksum as it may be.
+            packet[30..34].copy_from_slice(&[192, 168, n, n]);
+            rig.send("p1", &packet);
+        }
+        assert_eq!(rig.sent("p2").len(), 50, "{setting}");
+        SwitchView::n_cached_flows(&mut rig.switch)
+    };
+    assert_eq!(n_cached("set bridge br0 table-name=0:acl"), 1);
+    assert_eq!(n_cached("set bridge br0 table-prefixes=0:none"), 50);
+    assert_eq!(n_cached("set bridge br0 table-prefixes=0:nw_dst"), 1);
+    let mut rig = rig(Rig::new());
+    for (value, why) in [("0:tp_dst", "has no prefixes to keep"), ("0:x", "\"x\" is no field")] {
+        let error = rig.try_run(&format!("set bridge br0 table-prefixes={value}"));
+        assert!(error.as_ref().is_err_and(|error| error.contains(why)), "{error:?}");
+    }
+}
+
+#[test]
 fn trace_says_what_normal_would_do_now() {
     let mut rig = Rig::new();
     rig.run("add-br br0");
@@ -544,5 +661,5 @@ fn trace_says_what_normal_would_do_now() {
     let outputs = after.lines().last().expect("a line");
     assert_eq!(outputs.matches(',').count(), 0, "{after}");
     let error = rig.switch.trace(&["br9".to_owned(), flow.to_owned()], Traced::Packet);
-    assert_eq!(error, Err("Unknown bridge name: br9".to_owned()));
+    assert_eq!(error, Err("br9: unknown bridge".to_owned()));
 }

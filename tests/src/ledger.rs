@@ -18,6 +18,10 @@ pub struct Ledger {
     pub copies: u64,
     /// Frames added by cutting large segments.
     pub segments: u64,
+    /// Packets that the control plane made or gave back.
+    pub injected: u64,
+    /// Packets that were handed to the control plane.
+    pub handed: u64,
     /// Outer packets made for a port to send, of frames that a tunnel port has counted.
     pub encapsulated: u64,
     /// Outer packets received by a port, whose insides a tunnel port has counted.
@@ -46,6 +50,8 @@ impl Ledger {
             sum.rx += count("rx_packets");
             sum.copies += count("copies");
             sum.segments += count("segments");
+            sum.injected += count("injected");
+            sum.handed += count("handed");
             sum.encapsulated += count("encapsulated");
             sum.opened += count("opened");
             sum.tx += count("tx_packets");
@@ -59,8 +65,8 @@ impl Ledger {
     /// Whether nothing is missing and nothing came from nowhere.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
-        let came = self.rx + self.copies + self.segments + self.encapsulated;
-        came == self.tx + self.opened + self.drops
+        let came = self.rx + self.injected + self.copies + self.segments + self.encapsulated;
+        came == self.tx + self.handed + self.opened + self.drops
     }
 }
 
@@ -89,7 +95,7 @@ mod tests {
     fn port(rx: u64, copies: u64, tx: u64, drops: u64) -> Value {
         serde_json::json!({ "statistics": {
             "rx_packets": rx, "copies": copies, "segments": 0, "tx_packets": tx,
-            "encapsulated": 0, "opened": 0,
+            "injected": 0, "handed": 0, "encapsulated": 0, "opened": 0,
             "drops": { "no_output": drops } } })
     }
 

@@ -33,7 +33,7 @@ use packet::MacAddr;
 
 pub use report::{RxqReport, ThreadReport};
 
-use crate::action::{Handed, UserspaceQueue};
+use crate::action::{Handed, USERSPACE_CAP, UserspaceQueue};
 use crate::cache::Sweep;
 use crate::capture::{Capture, CaptureSpec, MAX_CAPTURES, Reader};
 use crate::clock::Clock;
@@ -237,15 +237,24 @@ impl Engine {
     /// What poll threads report, in order.
     #[must_use]
     pub fn events(&self) -> &Receiver<Event> {
-        self.event_wake.clear();
         &self.events
     }
 
-    /// Packets that flows hand to the control plane, in order.
+    /// Packets that flows hand to the control plane, in order; no more than may wait, so that a flood of
+    /// them leaves time for others. If more have come by then, [`Engine::event_fd`] is readable again.
     #[must_use]
-    pub fn handed(&self) -> &Receiver<Handed> {
+    pub fn take_handed(&self) -> Vec<Handed> {
+        let taken = self.handed.try_iter().take(USERSPACE_CAP).collect();
+        if !self.handed.is_empty() {
+            self.event_wake.wake();
+        }
+        taken
+    }
+
+    /// Makes [`Engine::event_fd`] unreadable. What is to be done is looked for after this, all of it: a
+    /// full queue of packets wakes nobody again.
+    pub fn clear_events(&self) {
         self.event_wake.clear();
-        &self.handed
     }
 
     /// Readable when events or packets for the control plane wait.

@@ -53,13 +53,18 @@ fn insert(flows: &mut Flows, flow: FlowMod) {
     flows.insert(key, (configured, flow));
 }
 
-/// The flows of a file.
-fn of_file(name: &str, names: &Names) -> Result<Flows, Error> {
+/// The flows of a file, with names that a switch has given.
+fn of_file(name: &str, mut named_by: Option<&mut Session<'_>>) -> Result<Flows, Error> {
     let source = Source::file(name)?;
     let mut flows = Flows::new();
     for (at, (_, text)) in source.lines().iter().enumerate() {
-        let flow = parse_flow_named(FlowCommand::Add, text, names);
-        insert(&mut flows, flow.map_err(|error| source.wrong(at, &error))?);
+        let parse = |names: &Names| parse_flow_named(FlowCommand::Add, text, names);
+        let wrong = |error| source.wrong(at, &error);
+        let flow = match &mut named_by {
+            Some(session) => session.read(parse, wrong)?,
+            None => parse(Names::NONE).map_err(wrong)?,
+        };
+        insert(&mut flows, flow);
     }
     Ok(flows)
 }
@@ -98,15 +103,16 @@ fn is_file(name: &str) -> bool {
     name == "-" || std::path::Path::new(name).is_file()
 }
 
-fn of_place(context: &Context, name: &str, names: &mut Names) -> Result<Flows, Error> {
-    if is_file(name) {
-        return of_file(name, names);
+/// The flows of a place; a file may speak of ports and tables by the names of the other place.
+fn of_place(
+    name: &str,
+    session: Option<&mut Session<'_>>,
+    other: Option<&mut Session<'_>>,
+) -> Result<Flows, Error> {
+    match session {
+        Some(session) => of_switch(session),
+        None => of_file(name, other),
     }
-    let mut session = context.open(name)?;
-    if context.takes_names() {
-        *names = session.names()?.clone();
-    }
-    of_switch(&mut session)
 }
 
 /// `diff-flows PLACE PLACE`: each is a file or a switch.
@@ -114,18 +120,16 @@ fn of_place(context: &Context, name: &str, names: &mut Names) -> Result<Flows, E
 /// # Errors
 /// [`Error::Differ`] if they are not the same.
 pub(super) fn diff(context: &Context, args: &[String], out: &mut dyn Write) -> Result<(), Error> {
-    let mut names = Names::new();
-    // A switch first: it may name the ports that a file speaks of.
     let (first, second) = (arg(args, 0), arg(args, 1));
-    let (before, after) = if is_file(first) {
-        let after = of_place(context, second, &mut names)?;
-        (of_place(context, first, &mut names)?, after)
-    } else {
-        let before = of_place(context, first, &mut names)?;
-        (before, of_place(context, second, &mut names)?)
+    let open = |place| if is_file(place) { Ok(None) } else { context.open(place).map(Some) };
+    let (mut here, mut there) = (open(first)?, open(second)?);
+    let before = of_place(first, here.as_mut(), there.as_mut())?;
+    let after = of_place(second, there.as_mut(), here.as_mut())?;
+    let shown = match there.as_mut().or(here.as_mut()) {
+        Some(session) => session.shown_names()?,
+        None => Names::new(),
     };
-    let shown = if context.shows_names() { &names } else { Names::NONE };
-    let style = Style { version: Version::V15, names: shown };
+    let style = Style { version: Version::V15, names: &shown };
     let keys: std::collections::BTreeSet<&Key> = before.keys().chain(after.keys()).collect();
     let mut n_differ = 0;
     let mut items = Vec::new();
@@ -184,8 +188,7 @@ fn flow_line(style: Style<'_>, flow: &FlowMod) -> String {
 pub(super) fn replace(context: &Context, args: &[String]) -> Result<(), Error> {
     let switch = arg(args, 0);
     let mut session = context.open(switch)?;
-    let names = if context.takes_names() { session.names()?.clone() } else { Names::new() };
-    let wanted = of_file(arg(args, 1), &names)?;
+    let wanted = of_file(arg(args, 1), Some(&mut session))?;
     let present = of_switch(&mut session)?;
     let mut changes = Vec::new();
     for (key, (_, flow)) in &present {

@@ -20,18 +20,14 @@ use super::session::{Context, Session};
 use super::{Dump, arg, json, print, sort};
 use crate::error::Error;
 
-/// Reads an argument, first without names.
+/// Reads an argument.
 fn read<T>(
     session: &mut Session<'_>,
     text: &str,
     parse: impl Fn(&str, &Names) -> Result<T, TextError>,
 ) -> Result<T, Error> {
     let wrong = |error: TextError| Error::Usage(format!("{text:?}: {error}"));
-    match parse(text, Names::NONE) {
-        Ok(read) => Ok(read),
-        Err(error) if !session.context.takes_names() => Err(wrong(error)),
-        Err(_) => parse(text, session.names()?).map_err(wrong),
-    }
+    session.read(|names| parse(text, names), wrong)
 }
 
 /// `dump-flows BR [MATCH]`.
@@ -127,7 +123,11 @@ pub(super) fn stats(
         session.prefer_nxm()?;
     }
     let (request, only) = request(&mut session, dump, args)?;
-    let names = session.shown_names()?;
+    // What tables say of themselves has their numbers, and their names beside these.
+    let names = match dump {
+        Dump::Tables | Dump::TableFeatures => Names::new(),
+        _ => session.shown_names()?,
+    };
     if context.is_json {
         return put_json(&mut session, request, (&names, only), out);
     }
@@ -213,7 +213,7 @@ pub(super) fn port(session: &mut Session<'_>, text: Option<&String>) -> Result<O
         Some(port) => return Ok(port),
         None => {}
     }
-    let named = session.names()?.port(text);
+    let named = if session.context.takes_names() { session.port_names()?.port(text) } else { None };
     named.ok_or_else(|| Error::Refused(format!("{} has no port {text:?}", session.name)))
 }
 

@@ -218,19 +218,9 @@ fn write_all(session: &mut Session<'_>, orders: &dyn Orders) -> Result<Written, 
     Ok(written)
 }
 
-/// Without names first: most texts have none, and the switch need not be asked.
 fn read_named(session: &mut Session<'_>, orders: &dyn Orders, at: usize) -> Result<Message, Error> {
     let wrong = |error| Error::Usage(format!("{}: {error}", orders.label(at)));
-    let error = match orders.message(at, Names::NONE) {
-        Ok(message) => return Ok(message),
-        Err(error) if !session.context.takes_names() => return Err(wrong(error)),
-        Err(error) => error,
-    };
-    match session.names() {
-        Ok(names) => orders.message(at, names).map_err(wrong),
-        Err(Error::Refused(_)) => Err(wrong(error)),
-        Err(other) => Err(other),
-    }
+    session.read(|names| orders.message(at, names), wrong)
 }
 
 /// Whether OpenFlow 1.0 must be asked to let a FLOW_MOD name its table.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use openflow::codec::{Decoded, FlowFormat};
-use openflow::text::{Names, Style, error_text};
+use openflow::text::{Names, Style, TextError, error_text};
 use openflow::version::Versions;
 use openflow::{Message, OfPort, OfpError, StatsReply, StatsRequest, Version};
 
@@ -30,13 +30,13 @@ pub struct Context {
 }
 
 impl Context {
-    /// Whether names of ports are printed.
+    /// Whether names of ports and tables are printed.
     #[must_use]
     pub fn shows_names(&self) -> bool {
         self.options.names.unwrap_or(self.is_terminal)
     }
 
-    /// Whether names of ports are understood.
+    /// Whether names of ports and tables are understood.
     #[must_use]
     pub fn takes_names(&self) -> bool {
         self.options.names != Some(false)
@@ -57,7 +57,13 @@ impl Context {
     pub fn open_with(&self, name: &str, versions: Versions) -> Result<Session<'_>, Error> {
         let target = self.target(name, Socket::Mgmt)?;
         let connection = Connection::open(&target, versions, Deadline::after(self.timeout))?;
-        Ok(Session { connection, context: self, name: name.to_owned(), names: OnceCell::new() })
+        Ok(Session {
+            connection,
+            context: self,
+            name: name.to_owned(),
+            ports: OnceCell::new(),
+            names: OnceCell::new(),
+        })
     }
 
     /// The same, in a version from `first` on; says which if none is allowed.
@@ -94,6 +100,7 @@ pub struct Session<'a> {
     pub context: &'a Context,
     /// What the caller calls the switch.
     pub name: String,
+    ports: OnceCell<Names>,
     names: OnceCell<Names>,
 }
 
@@ -194,13 +201,57 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Reads a text that may speak of ports and tables by name. Most texts do not, and then the switch
+    /// need not be asked; what it tells of its tables is long, so that comes last.
+    ///
+    /// # Errors
+    /// What `wrong` makes of an error in the text; or [`Error`].
+    pub fn read<T>(
+        &mut self,
+        parse: impl Fn(&Names) -> Result<T, TextError>,
+        wrong: impl Fn(TextError) -> Error,
+    ) -> Result<T, Error> {
+        let mut error = match parse(Names::NONE) {
+            Ok(read) => return Ok(read),
+            Err(error) => error,
+        };
+        for ask in [Session::port_names, Session::names] {
+            if !self.context.takes_names() {
+                break;
+            }
+            let names = match ask(self) {
+                Ok(names) => names,
+                Err(Error::Refused(_)) => break,
+                Err(other) => return Err(other),
+            };
+            error = match parse(names) {
+                Ok(read) => return Ok(read),
+                Err(error) => error,
+            };
+        }
+        Err(wrong(error))
+    }
+
+    /// The names of the switch's ports, which it is asked for once.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn port_names(&mut self) -> Result<&Names, Error> {
+        if self.ports.get().is_none() {
+            let names = self.ask_ports()?;
+            let _ = self.ports.set(names);
+        }
+        Ok(self.ports.get().unwrap_or(Names::NONE))
+    }
+
     /// The names of the switch's ports and tables, which it is asked for once.
     ///
     /// # Errors
     /// [`Error`].
     pub fn names(&mut self) -> Result<&Names, Error> {
         if self.names.get().is_none() {
-            let names = self.ask_names()?;
+            let mut names = self.port_names()?.clone();
+            self.ask_tables(&mut names)?;
             let _ = self.names.set(names);
         }
         Ok(self.names.get().unwrap_or(Names::NONE))
@@ -214,7 +265,7 @@ impl Session<'_> {
         if self.context.shows_names() { self.names().cloned() } else { Ok(Names::new()) }
     }
 
-    fn ask_names(&mut self) -> Result<Names, Error> {
+    fn ask_ports(&mut self) -> Result<Names, Error> {
         let mut names = Names::new();
         if self.version() == Version::V10 {
             let (_, decoded) = self.ask(&Message::FeaturesRequest)?;
@@ -230,6 +281,35 @@ impl Session<'_> {
             Ok(())
         })?;
         Ok(names)
+    }
+
+    /// Open vSwitch too has the names of tables in what it tells of their features, which OpenFlow 1.0
+    /// does not know. A switch that does not tell has no names.
+    fn ask_tables(&mut self, names: &mut Names) -> Result<(), Error> {
+        let request = if self.version() == Version::V10 {
+            StatsRequest::Table
+        } else {
+            StatsRequest::TableFeatures(Vec::new())
+        };
+        let mut add = |table, name: &str| {
+            if !name.is_empty() {
+                names.add_table(table, name);
+            }
+        };
+        let told = self.stats(request, |_, _, reply| {
+            match reply {
+                StatsReply::Table(tables) => tables.iter().for_each(|t| add(t.table, &t.name)),
+                StatsReply::TableFeatures(tables) => {
+                    tables.iter().for_each(|t| add(t.table, &t.name));
+                }
+                _ => {}
+            }
+            Ok(())
+        });
+        match told {
+            Err(Error::Refused(_)) => Ok(()),
+            told => told,
+        }
     }
 
     /// What cannot be said in the version that was agreed on.

@@ -65,20 +65,15 @@ fn is_called(port: &PortDesc, name: &str) -> bool {
 /// [`Error`].
 pub(super) fn mod_table(context: &Context, args: &[String]) -> Result<(), Error> {
     let (switch, table, word) = (arg(args, 0), arg(args, 1), arg(args, 2));
-    let number = match table {
-        "all" | "ALL" => openflow::flow::TABLE_ALL,
-        _ => table.parse().ok().filter(|table| *table < 255).ok_or_else(|| {
-            Error::Usage(format!("{table:?} is no table (allowed: 0 to 254, all)"))
-        })?,
-    };
     if let Some(name) = word.strip_prefix("name:") {
-        return name_table(context, switch, (number, name));
+        return name_table(context, switch, (table, name));
     }
     let change = parse_table_change(word).ok_or_else(|| {
         Error::Usage(format!("{word:?} is no change of a table (allowed: {TABLE_CHANGES})"))
     })?;
     let mut session = context.open_from(switch, Version::V14, "mod-table")?;
-    let mut table = TableMod { table: number, config: 0, eviction: None, vacancy: None };
+    let table = table_number(&mut session, table)?;
+    let mut table = TableMod { table, config: 0, eviction: None, vacancy: None };
     keep_config(&mut session, &mut table)?;
     if change == TableChange::NoVacancy {
         table.vacancy = None;
@@ -87,14 +82,29 @@ pub(super) fn mod_table(context: &Context, args: &[String]) -> Result<(), Error>
     session.command(&Message::TableMod(table))
 }
 
-/// Names tables: what else they can do is said as it is.
-fn name_table(context: &Context, switch: &str, (table, name): (u8, &str)) -> Result<(), Error> {
+/// A table by number or name, or all of them.
+fn table_number(session: &mut Session<'_>, text: &str) -> Result<u8, Error> {
+    if matches!(text, "all" | "ALL") {
+        return Ok(openflow::flow::TABLE_ALL);
+    }
+    if let Some(number) = text.parse().ok().filter(|number| *number < openflow::flow::TABLE_ALL) {
+        return Ok(number);
+    }
+    let named = if session.context.takes_names() { session.names()?.table(text) } else { None };
+    named.ok_or_else(|| {
+        Error::Usage(format!("{text:?} is no table (allowed: 0 to 254, a name, all)"))
+    })
+}
+
+/// Names tables.
+fn name_table(context: &Context, switch: &str, (table, name): (&str, &str)) -> Result<(), Error> {
     if name.len() >= MAX_TABLE_NAME_LEN {
         let allowed = MAX_TABLE_NAME_LEN - 1;
         let text = format!("table name {name:?} is too long (allowed: {allowed} bytes)");
         return Err(Error::Usage(text));
     }
     let mut session = context.open_from(switch, Version::V13, "mod-table")?;
+    let table = table_number(&mut session, table)?;
     let mut found = Vec::new();
     session.stats(StatsRequest::TableFeatures(Vec::new()), |_, _, reply| {
         if let StatsReply::TableFeatures(tables) = reply {
@@ -107,7 +117,9 @@ fn name_table(context: &Context, switch: &str, (table, name): (u8, &str)) -> Res
     for features in found {
         // One at a time: a request of all would not fit a message.
         let name = name.to_owned();
-        let change = TableFeatures { name, command: MODIFY_FEATURES, ..features };
+        // What a table can do is not said: that would ask for it, which Open vSwitch refuses.
+        let properties = Vec::new();
+        let change = TableFeatures { name, command: MODIFY_FEATURES, properties, ..features };
         let request = StatsRequest::TableFeatures(vec![change]);
         session.stats(request, |_, _, _| Ok(()))?;
     }

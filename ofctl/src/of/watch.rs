@@ -129,11 +129,7 @@ fn monitors(session: &mut Session<'_>, wishes: &Wishes) -> Result<Vec<MonitorReq
     let mut requests = Vec::new();
     for (id, spec) in (1..).zip(&wishes.watches) {
         let wrong = |error| Error::Usage(format!("watch:{spec}: {error}"));
-        let request = match parse_monitor(spec, Names::NONE) {
-            Ok(request) => request,
-            Err(error) if !session.context.takes_names() => return Err(wrong(error)),
-            Err(_) => parse_monitor(spec, session.names()?).map_err(wrong)?,
-        };
+        let request = session.read(|names| parse_monitor(spec, names), wrong)?;
         let mut request = MonitorRequest { id, ..request };
         if session.version() >= Version::V14 {
             // This connection changes no flow, so how its own changes are told does not matter; and

@@ -17,7 +17,8 @@ use crate::error::OfpError;
 ///
 /// # Errors
 /// `OFPBAC_MATCH_INCONSISTENT`: a field is read or written that the packets do not have.
-/// `OFPBIC_BAD_TABLE_ID`: `goto_table` leads back. `NXBAC_BAD_CONJUNCTION`: something stands beside
+/// `OFPBAC_BAD_TYPE`: `write_actions` has what an action set cannot have. `OFPBIC_BAD_TABLE_ID`:
+/// `goto_table` leads back. `NXBAC_BAD_CONJUNCTION`: something stands beside
 /// `conjunction`. `OFPBAC_UNSUPPORTED_ORDER`: something stands behind a later instruction.
 pub fn check(actions: &[OfAction], matching: &FlowMatch, table: u8) -> Result<(), OfpError> {
     let conjunctions = actions.iter().filter(|a| matches!(a, OfAction::Conjunction { .. })).count();
@@ -86,11 +87,43 @@ fn check_one(action: &OfAction, key: &mut FlowKey, table: u8) -> Result<(), OfpE
         OfAction::FinTimeout { .. } => has(key, FieldId::TcpSrc),
         OfAction::Learn(learn) => check_learn(learn, key),
         OfAction::GotoTable(to) if *to <= table && table != 255 => Err(OfpError::BiBadTableId),
+        OfAction::WriteActions(inner) if !inner.iter().all(may_be_in_set) => {
+            Err(OfpError::BaBadType)
+        }
         OfAction::Clone(inner) | OfAction::WriteActions(inner) => {
             check_list(inner, &mut key.clone(), table)
         }
         _ => Ok(()),
     }
+}
+
+/// Whether an action set may have an action (`action_set_classify`, `lib/ofp-actions.c`).
+const fn may_be_in_set(action: &OfAction) -> bool {
+    !matches!(
+        action,
+        OfAction::OutputReg { .. }
+            | OfAction::OutputTrunc { .. }
+            | OfAction::Controller(_)
+            | OfAction::Enqueue { .. }
+            | OfAction::PopQueue
+            | OfAction::Bundle(_)
+            | OfAction::Multipath(_)
+            | OfAction::Push(_)
+            | OfAction::Pop(_)
+            | OfAction::Learn(_)
+            | OfAction::Conjunction { .. }
+            | OfAction::Clone(_)
+            | OfAction::Note(_)
+            | OfAction::Exit
+            | OfAction::FinTimeout { .. }
+            | OfAction::Sample(_)
+            | OfAction::CheckPktLarger { .. }
+            | OfAction::Meter(_)
+            | OfAction::ClearActions
+            | OfAction::WriteActions(_)
+            | OfAction::WriteMetadata { .. }
+            | OfAction::GotoTable(_)
+    )
 }
 
 /// What is read must be there by the match of the flow; what is matched or written in the new flow, by

@@ -127,12 +127,33 @@ pub(crate) fn encode_instructions(
     Ok(())
 }
 
+/// Writes the actions of a flow that is there. OpenFlow 1.0 leaves out what it cannot say, as Open
+/// vSwitch does: whoever asks for all flows shall get them.
+///
+/// # Errors
+/// `OFPBAC_BAD_LEN` for what is too long.
+pub(crate) fn encode_told(
+    version: Version,
+    actions: &[OfAction],
+    tag: Tag,
+    w: &mut Writer,
+) -> Result<(), OfpError> {
+    if version != Version::V10 {
+        return encode_instructions(version, actions, tag, w);
+    }
+    let said: Vec<OfAction> = actions.iter().filter(|a| !is_later(a)).cloned().collect();
+    encode_v10(&said, w)
+}
+
+/// Whether OpenFlow 1.0 has nothing like it.
+const fn is_later(action: &OfAction) -> bool {
+    matches!(action, OfAction::Meter(_) | OfAction::ClearActions | OfAction::WriteActions(_))
+}
+
 fn encode_v10(actions: &[OfAction], w: &mut Writer) -> Result<(), OfpError> {
     for action in actions {
         match action {
-            OfAction::Meter(_) | OfAction::ClearActions | OfAction::WriteActions(_) => {
-                return Err(OfpError::BiUnsupInst);
-            }
+            action if is_later(action) => return Err(OfpError::BiUnsupInst),
             OfAction::GotoTable(table) => {
                 let in_port = crate::port::OfPort::IN_PORT;
                 let resubmit = OfAction::Resubmit { in_port, table: Some(*table), original: false };

@@ -25,7 +25,9 @@ pub use bundle::{Bundle, HashFields, MemberAlgorithm, Multipath, MultipathAlgori
 pub use check::check;
 pub(crate) use codec::{decode_actions, encode_actions};
 pub use controller::{ControllerReason, ToController};
-pub(crate) use instruction::{Tag, decode_instructions, encode_instructions, with_tags};
+pub(crate) use instruction::{
+    Tag, decode_instructions, encode_instructions, encode_told, with_tags,
+};
 pub use learn::{Learn, LearnDst, LearnFlags, LearnSpec, LearnSrc, LearnValue};
 
 use core::net::Ipv4Addr;

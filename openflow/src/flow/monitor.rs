@@ -8,7 +8,7 @@ use packet::flow::FlowMatch;
 
 use super::GROUP_ANY;
 use super::stats::{decode_nxm_match, tag};
-use crate::action::{OfAction, decode_actions, decode_instructions, encode_instructions};
+use crate::action::{OfAction, decode_actions, decode_instructions, encode_told};
 use crate::error::OfpError;
 use crate::flags::flags;
 use crate::kind::Form;
@@ -353,7 +353,7 @@ fn encode_nxm(
     w.u64(flow.cookie);
     if form == Form::OnfStats {
         put_match(w, &flow.matching, (at, version));
-        return encode_instructions(version, &flow.actions, tag(&flow.matching), w);
+        return encode_told(version, &flow.actions, tag(&flow.matching), w);
     }
     put_entries(w, &flow.matching, at);
     crate::action::encode_actions(version, &flow.actions, w)
@@ -375,5 +375,5 @@ fn encode_of(flow: &UpdateFlow, version: Version, w: &mut Writer) -> Result<(), 
     w.zeros(4);
     w.u64(flow.cookie);
     oxm::encode_match(w, &flow.matching, Numbers::Oxm(version));
-    encode_instructions(version, &flow.actions, tag(&flow.matching), w)
+    encode_told(version, &flow.actions, tag(&flow.matching), w)
 }

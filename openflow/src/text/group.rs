@@ -198,9 +198,9 @@ fn parse_bucket(text: Piece<'_>, kind: GroupType) -> Result<Bucket, TextError> {
                 }
             }
             "action" | "actions" if item.value.is_some() => {
-                bucket.actions.extend(action::parse_list(need()?, 0)?);
+                bucket.actions.extend(action::parse_list(need()?, 1)?);
             }
-            _ => bucket.actions.extend(action::parse_list(item.whole, 0)?),
+            _ => bucket.actions.extend(action::parse_list(item.whole, 1)?),
         }
     }
     Ok(bucket)

@@ -27,7 +27,11 @@ const BAND: &str = "type=drop or type=dscp_remark, then rate=, burst_size= and p
 pub fn parse_meter(command: MeterCommand, text: &str) -> Result<MeterMod, TextError> {
     let whole = Piece::whole(text);
     let deletes = command == MeterCommand::Delete;
-    let (head, bands) = whole.split_or_all("bands=");
+    // `ovs-ofctl` takes either word.
+    let (head, bands) = match whole.split_or_all("bands=") {
+        (head, None) => head.split_or_all("band="),
+        split => split,
+    };
     let mut meter = MeterConfig { id: MeterId::ALL, flags: MeterFlags(0), bands: Vec::new() };
     let mut has_id = false;
     for item in head.items()? {

@@ -6,9 +6,11 @@
 //! ([`Names::NONE`]) everything is a number.
 //!
 //! # Invariants
-//! A name that two ports bear names none of them. A reserved port is written by its own word.
+//! A name that two ports bear, or two tables, names none of them. A reserved port is written by its own
+//! word.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::port::OfPort;
@@ -20,6 +22,7 @@ pub struct Names {
     ports: BTreeMap<u16, String>,
     by_name: BTreeMap<String, Option<u16>>,
     tables: BTreeMap<u8, String>,
+    tables_by_name: BTreeMap<String, Option<u8>>,
 }
 
 impl Names {
@@ -29,7 +32,12 @@ impl Names {
     /// No names yet.
     #[must_use]
     pub const fn new() -> Names {
-        Names { ports: BTreeMap::new(), by_name: BTreeMap::new(), tables: BTreeMap::new() }
+        Names {
+            ports: BTreeMap::new(),
+            by_name: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            tables_by_name: BTreeMap::new(),
+        }
     }
 
     /// Adds a port.
@@ -42,20 +50,27 @@ impl Names {
     /// Adds a table.
     pub fn add_table(&mut self, table: u8, name: &str) {
         self.tables.insert(table, name.to_owned());
+        let twice = self.tables_by_name.contains_key(name);
+        self.tables_by_name.insert(name.to_owned(), (!twice).then_some(table));
     }
 
     /// The port of a name, which may stand in quotation marks.
     #[must_use]
     pub fn port(&self, name: &str) -> Option<OfPort> {
-        let bare = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name);
-        self.by_name.get(bare).copied().flatten().map(OfPort)
+        self.by_name.get(&*unquoted(name)).copied().flatten().map(OfPort)
     }
 
     /// The table of a name.
     #[must_use]
     pub fn table(&self, name: &str) -> Option<u8> {
-        let bare = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name);
-        self.tables.iter().find(|(_, known)| *known == bare).map(|(table, _)| *table)
+        self.tables_by_name.get(&*unquoted(name)).copied().flatten()
+    }
+
+    /// The name of a table, if it has one of its own.
+    #[must_use]
+    pub fn of_table(&self, table: u8) -> Option<&str> {
+        let own = self.tables.get(&table)?;
+        (self.tables_by_name.get(own) == Some(&Some(table))).then_some(own)
     }
 
     /// The name of a port, if it has one of its own.
@@ -77,8 +92,54 @@ pub(super) struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_plain(self.0) { f.write_str(self.0) } else { write!(f, "\"{}\"", self.0) }
+        if is_plain(self.0) {
+            return f.write_str(self.0);
+        }
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                c if c.is_ascii_control() => write!(f, "\\u{:04x}", u32::from(c))?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
     }
+}
+
+/// What a name in quotation marks stands for; another is itself. Escapes are those of JSON (RFC 8259
+/// §7).
+fn unquoted(name: &str) -> Cow<'_, str> {
+    let inner = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+    match inner {
+        None => Cow::Borrowed(name),
+        Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
+        Some(inner) => unescaped(inner).map_or(Cow::Borrowed(name), Cow::Owned),
+    }
+}
+
+fn unescaped(text: &str) -> Option<String> {
+    let mut plain = String::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        if c != '\\' {
+            plain.push(c);
+            continue;
+        }
+        plain.push(match rest.next()? {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => {
+                let digits: String = rest.by_ref().take(4).collect();
+                char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?
+            }
+            c => c,
+        });
+    }
+    Some(plain)
 }
 
 /// A port as it is written.
@@ -98,7 +159,7 @@ pub(super) struct TableName<'a>(pub &'a Names, pub u8);
 
 impl fmt::Display for TableName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.tables.get(&self.1) {
+        match self.0.of_table(self.1) {
             Some(name) => Quoted(name).fmt(f),
             None => fmt::Display::fmt(&self.1, f),
         }
@@ -150,5 +211,24 @@ mod tests {
         assert_eq!(names.port("br0"), Some(OfPort::LOCAL));
         names.add_port(OfPort(9), "eth1");
         assert_eq!((names.port("eth1"), names.of_port(OfPort(1))), (None, None));
+    }
+
+    #[test]
+    fn tables_have_names_too_and_quotation_marks_have_escapes() {
+        let mut names = Names::new();
+        let odd = "a \"b\\c\u{1}";
+        for (table, name) in [(0, "acl"), (1, "out.2"), (2, odd), (3, "twice"), (4, "twice")] {
+            names.add_table(table, name);
+        }
+        let text = |table| Style { version: Version::V10, names: &names }.table(table).to_string();
+        let texts: Vec<String> = (0..6).map(text).collect();
+        let quoted = "\"a \\\"b\\\\c\\u0001\"";
+        assert_eq!(texts, ["acl", "\"out.2\"", quoted, "3", "4", "5"]);
+        assert_eq!(names.table("acl"), Some(0));
+        assert_eq!(names.table("\"out.2\""), Some(1));
+        assert_eq!(names.table(quoted), Some(2));
+        for none in ["twice", "\"acl", "\"a \\u00\"", ""] {
+            assert_eq!(names.table(none), None, "{none}");
+        }
     }
 }

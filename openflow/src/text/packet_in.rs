@@ -53,7 +53,7 @@ pub fn parse_packet_out_parts(
     let port = value::parse_port(Piece::named(in_port, names))?;
     let mut metadata = FlowMatch::ANY;
     metadata.set(FieldId::InPort, port.0.into());
-    let actions = action::parse_list(Piece::named(actions, names), 0)?;
+    let actions = action::parse_list(Piece::named(actions, names), 1)?;
     Ok(PacketOut { buffer_id: NO_BUFFER, metadata, actions, packet })
 }
 
@@ -79,7 +79,7 @@ pub(super) fn parse_out(whole: Piece<'_>) -> Result<PacketOut, TextError> {
     }
     matching::apply(&mut metadata, &terms)?;
     let packet = packet.ok_or(whole.end().expected("packet=, with the packet's bytes"))?;
-    let actions = action::parse_list(actions, 0)?;
+    let actions = action::parse_list(actions, 1)?;
     Ok(PacketOut { buffer_id: NO_BUFFER, metadata, actions, packet })
 }
 

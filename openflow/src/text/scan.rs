@@ -69,10 +69,8 @@ impl<'a> Piece<'a> {
 
     /// A table, by number or name.
     pub(super) fn table(self) -> Result<u8, TextError> {
-        match self.names.table(self.text) {
-            Some(table) => Ok(table),
-            None => self.u8("a table, from 0 to 254"),
-        }
+        let number = self.u8("a table: 0 to 254, or its name");
+        number.or_else(|error| self.names.table(self.text).ok_or(error))
     }
 
     /// A number of 16 bits.

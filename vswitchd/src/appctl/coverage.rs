@@ -45,6 +45,8 @@ impl Coverage {
         Coverage {
             own: BTreeMap::from([
                 ("netlink_received", 0),
+                ("rconn_discarded", 0),
+                ("rconn_overflow", 0),
                 ("unixctl_received", 0),
                 ("unixctl_replied", 0),
             ]),

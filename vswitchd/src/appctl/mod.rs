@@ -32,6 +32,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::log::Log;
+use crate::ofconn::conn::Lost;
 use crate::rpc::{Dispatch, Format, Outcome, Request, Session, Then};
 
 pub use error::AppctlError;
@@ -95,6 +96,12 @@ impl Appctl {
     /// Notes that the link monitor has received so many messages.
     pub fn count_netlink(&mut self, n: u64) {
         self.coverage.count("netlink_received", n);
+    }
+
+    /// Notes packets that connections to controllers and tools have lost, by Open vSwitch's names.
+    pub fn count_lost_packets(&mut self, lost: Lost) {
+        self.coverage.count("rconn_overflow", lost.overflow);
+        self.coverage.count("rconn_discarded", lost.discarded);
     }
 
     /// A dispatcher of requests to this switch.

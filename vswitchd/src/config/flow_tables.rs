@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use super::value::{Refused, Value, words};
 use crate::ofproto::bridge::{Overflow, TableSettings};
+use crate::ofproto::classifier::prefix::is_choosable;
 use crate::ofproto::tables::N_TABLES;
 
 words! {
@@ -56,7 +57,12 @@ impl<T: Value> Value for PerTable<T> {
                 return Err(Refused::new(format!("table {number} stands twice"), Self::allowed()));
             }
             let value = T::parse(value).map_err(|refused| {
-                Refused::new(format!("\"{value}\": {}", refused.why), Self::allowed())
+                // A reason that quotes what is wrong needs no more.
+                let why = match refused.why {
+                    why if why.starts_with('"') => why,
+                    why => format!("\"{value}\": {why}"),
+                };
+                Refused::new(why, Self::allowed())
             })?;
             pairs.push((number, value));
         }
@@ -136,20 +142,69 @@ impl Value for GroupFields {
     }
 
     fn parse(text: &str) -> Result<Self, Refused> {
-        let mut fields = Vec::new();
-        for name in text.split('+') {
-            let Some(field) = FieldId::by_name(name) else {
-                return Err(Refused::new(format!("\"{name}\" is no field"), Self::allowed()));
-            };
-            if !fields.contains(&field) {
-                fields.push(field);
-            }
-        }
-        Ok(GroupFields(fields))
+        fields(text).map(GroupFields).map_err(|why| Refused::new(why, Self::allowed()))
     }
 
     fn text(&self) -> String {
-        self.0.iter().map(|field| field.info().name).collect::<Vec<_>>().join("+")
+        fields_text(&self.0)
+    }
+}
+
+/// The fields of `in_port+nw_src`, each once.
+fn fields(text: &str) -> Result<Vec<FieldId>, String> {
+    let mut fields = Vec::new();
+    for name in text.split('+') {
+        let Some(field) = FieldId::by_name(name) else {
+            return Err(format!("\"{name}\" is no field"));
+        };
+        if !fields.contains(&field) {
+            fields.push(field);
+        }
+    }
+    Ok(fields)
+}
+
+fn fields_text(fields: &[FieldId]) -> String {
+    fields.iter().map(|field| field.info().name).collect::<Vec<_>>().join("+")
+}
+
+/// Fields whose prefixes a table keeps; none: `none`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PrefixFields(Vec<FieldId>);
+
+impl PrefixFields {
+    const NONE: &'static str = "none";
+
+    /// The fields.
+    #[must_use]
+    pub fn fields(&self) -> &[FieldId] {
+        &self.0
+    }
+}
+
+impl Value for PrefixFields {
+    fn allowed() -> String {
+        let names = FieldId::all().filter(|field| is_choosable(*field)).map(|f| f.info().name);
+        let names = names.collect::<Vec<_>>().join(", ");
+        format!("none, or of {names} one or more with + between them")
+    }
+
+    fn parse(text: &str) -> Result<Self, Refused> {
+        if text == Self::NONE {
+            return Ok(PrefixFields(Vec::new()));
+        }
+        let fields = fields(text).map_err(|why| Refused::new(why, Self::allowed()))?;
+        match fields.iter().find(|field| !is_choosable(**field)) {
+            None => Ok(PrefixFields(fields)),
+            Some(field) => {
+                let why = format!("\"{}\" has no prefixes to keep", field.info().name);
+                Err(Refused::new(why, Self::allowed()))
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        if self.0.is_empty() { Self::NONE.to_owned() } else { fields_text(&self.0) }
     }
 }
 
@@ -161,6 +216,7 @@ impl super::model::BridgeSettings {
         let policy = self.table_overflow_policy.as_ref().and_then(|all| all.get(table));
         let groups = self.table_groups.as_ref().and_then(|all| all.get(table));
         let name = self.table_name.as_ref().and_then(|all| all.get(table));
+        let prefixes = self.table_prefixes.as_ref().and_then(|all| all.get(table));
         TableSettings {
             name: name.map(|name| name.as_str().to_owned()),
             max_flows: limit.map(|limit| limit.get() as usize),
@@ -169,6 +225,7 @@ impl super::model::BridgeSettings {
                 Some(OverflowPolicy::Refuse) | None => Overflow::Refuse,
             },
             groups: groups.map(|groups| groups.fields().to_vec()).unwrap_or_default(),
+            prefixes: prefixes.map(|prefixes| prefixes.fields().to_vec()),
         }
     }
 }
@@ -191,6 +248,9 @@ mod tests {
         let groups = PerTable::<GroupFields>::parse("3:in_port+nw_src").unwrap();
         assert_eq!(groups.text(), "3:in_port+ip_src");
         assert_eq!(PerTable::from_json(&groups.stored()), Ok(groups));
+        let prefixes = PerTable::<PrefixFields>::parse("1:none,0:nw_dst+ipv6_src+tun_id").unwrap();
+        assert_eq!(prefixes.text(), "0:ip_dst+ipv6_src+tun_id,1:none");
+        assert_eq!(PerTable::from_json(&prefixes.stored()), Ok(prefixes));
         let names = PerTable::<TableName>::parse("0:acl,1:out.2").unwrap();
         assert_eq!(names.get(1).map(TableName::as_str), Some("out.2"));
     }
@@ -204,7 +264,16 @@ mod tests {
         assert_eq!(why("1:1,1:2"), "table 1 stands twice");
         assert_eq!(why("1:x"), "\"x\": not a whole number");
         let refused = PerTable::<GroupFields>::parse("0:nw_scr").unwrap_err();
-        assert_eq!(refused.why, "\"nw_scr\": \"nw_scr\" is no field");
+        assert_eq!(refused.why, "\"nw_scr\" is no field");
+        for (text, why) in [
+            ("0:tp_dst", "\"tcp_dst\" has no prefixes to keep"),
+            ("0:ip_dst+none", "\"none\" is no field"),
+            ("0:", "\"\" is no field"),
+        ] {
+            let refused = PerTable::<PrefixFields>::parse(text).unwrap_err();
+            assert_eq!(refused.why, why);
+            assert!(refused.allowed.contains("ip_dst, ipv6_src, ipv6_dst"), "{}", refused.allowed);
+        }
         for name in ["", "a b", "a,b", "12", &"x".repeat(32)] {
             assert!(TableName::parse(name).is_err(), "{name}");
         }

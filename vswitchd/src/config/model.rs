@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use packet::{MacAddr, Vid};
 
 use super::account::Account;
-use super::flow_tables::{GroupFields, OverflowPolicy, PerTable, TableName};
+use super::flow_tables::{GroupFields, OverflowPolicy, PerTable, PrefixFields, TableName};
 use super::group::Group;
 use super::keys::settings;
 use super::mirror::MirrorSettings;
@@ -211,6 +211,8 @@ settings! {
         "table-overflow-policy" => table_overflow_policy: PerTable<OverflowPolicy>;
         /// Fields by which flows are grouped that make place for others.
         "table-groups" => table_groups: PerTable<GroupFields>;
+        /// Fields whose prefixes spare flows of the datapath the rest of an address.
+        "table-prefixes" => table_prefixes: PerTable<PrefixFields>;
     } later ["stp_enable", "rstp_enable", "mcast_snooping_enable", "netflow", "sflow", "ipfix"]
 }
 

@@ -134,6 +134,7 @@ impl MainLoop {
                 return Ok(());
             }
             self.ofconns.end_turn(&mut self.switch);
+            self.appctl.count_lost_packets(self.ofconns.take_lost());
             self.tend_tunnels();
             self.tick();
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datapath::PortNo;
 use openflow::switch::FragHandling;
 use openflow::{Message, OfpError};
 use packet::flow::OptionTable;
@@ -61,6 +62,9 @@ pub trait Bridges {
 
     /// See [`Switch::set_of_status`].
     fn set_of_status(&mut self, bridge: &str, status: OfStatus);
+
+    /// See [`Switch::lose_packet_in`].
+    fn lose_packet_in(&mut self, port: PortNo);
 }
 
 impl Bridges for Switch {
@@ -116,5 +120,9 @@ impl Bridges for Switch {
 
     fn set_of_status(&mut self, bridge: &str, status: OfStatus) {
         Switch::set_of_status(self, bridge, status);
+    }
+
+    fn lose_packet_in(&mut self, port: PortNo) {
+        Switch::lose_packet_in(self, port);
     }
 }

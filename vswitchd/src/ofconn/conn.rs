@@ -11,6 +11,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use openflow::OfPort;
 use openflow::action::ControllerReason;
 
 use super::inbox::Inbox;
@@ -53,6 +54,22 @@ impl From<stream::Step> for Step {
             stream::Step::Close => Step::Close,
         }
     }
+}
+
+/// Packets that did not reach their peers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Lost {
+    /// Peers were too slow for them, or their rate did not allow them.
+    pub overflow: u64,
+    /// No message had room for them, or the connection ended while they waited.
+    pub discarded: u64,
+}
+
+/// Which packets a rate is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum PacketKind {
+    Miss,
+    Other,
 }
 
 /// Whether copies are kept.
@@ -148,6 +165,21 @@ impl Conn {
         self.n_too_long
     }
 
+    /// What is lost up to now.
+    #[must_use]
+    pub fn lost(&self) -> Lost {
+        Lost { overflow: self.n_lost(), discarded: self.n_too_long }
+    }
+
+    /// What is lost in all if the connection ends now.
+    #[must_use]
+    pub fn lost_at_end(&self) -> Lost {
+        let held = self.schedules.iter().flatten().map(Schedule::n_waiting);
+        let n_waiting = self.packets.len() + held.sum::<usize>();
+        let Lost { overflow, discarded } = self.lost();
+        Lost { overflow, discarded: discarded + n_waiting as u64 }
+    }
+
     fn lose_long(&mut self) {
         if self.n_too_long == 0 {
             tracing::warn!(
@@ -158,9 +190,18 @@ impl Conn {
         self.n_too_long += 1;
     }
 
-    /// Limits the rate of packets. What waits under another limit is lost.
+    /// Limits the rate of packets. What waits under another limit goes on under this one.
     pub fn limit(&mut self, limit: Option<Limit>, now: Instant) {
-        self.schedules = limit.map(|limit| [0, 1].map(|_| Schedule::new(limit, now)));
+        let schedules = limit.map(|limit| [0, 1].map(|_| Schedule::new(limit, now)));
+        let Some([misses, others]) = std::mem::replace(&mut self.schedules, schedules) else {
+            return;
+        };
+        for (kind, schedule) in [(PacketKind::Miss, misses), (PacketKind::Other, others)] {
+            self.n_lost += schedule.n_lost();
+            for (port, packet) in schedule.into_waiting() {
+                self.offer(kind, port, packet, now);
+            }
+        }
     }
 
     /// How long until a packet is due that waits for its rate; `None`: none waits.
@@ -175,10 +216,15 @@ impl Conn {
         for schedule in self.schedules.iter_mut().flatten() {
             due.extend(std::iter::from_fn(|| schedule.next(now)));
         }
-        due.into_iter().for_each(|packet| self.queue(packet));
+        due.into_iter().for_each(|packet| self.queue(packet, now));
     }
 
-    fn queue(&mut self, packet: Vec<u8>) {
+    fn queue(&mut self, packet: Vec<u8>, now: Instant) {
+        if self.packets.len() >= MAX_PACKETS {
+            // Many may come in one turn: only a peer that does not take them is slow. One that is gone
+            // is found by its next step.
+            let _ = self.try_flush(now);
+        }
         if self.packets.len() >= MAX_PACKETS {
             self.n_lost += 1;
         } else {
@@ -192,12 +238,17 @@ impl Conn {
         let packet_in = &to.packet_in;
         let is_miss =
             matches!(packet_in.reason, ControllerReason::NoMatch | ControllerReason::ExplicitMiss);
-        let packet = match &mut self.schedules {
-            Some([misses, _]) if is_miss => misses.offer(packet_in.in_port(), packet, now),
-            Some([_, others]) => others.offer(packet_in.in_port(), packet, now),
-            None => Some(packet),
+        let kind = if is_miss { PacketKind::Miss } else { PacketKind::Other };
+        self.offer(kind, packet_in.in_port(), packet, now);
+    }
+
+    fn offer(&mut self, kind: PacketKind, port: OfPort, packet: Vec<u8>, now: Instant) {
+        let packet = match (&mut self.schedules, kind) {
+            (Some([misses, _]), PacketKind::Miss) => misses.offer(port, packet, now),
+            (Some([_, others]), PacketKind::Other) => others.offer(port, packet, now),
+            (None, _) => Some(packet),
         };
-        packet.into_iter().for_each(|packet| self.queue(packet));
+        packet.into_iter().for_each(|packet| self.queue(packet, now));
     }
 
     /// Whether it has to be closed because time has passed, or too much waits for it.
@@ -239,19 +290,20 @@ impl Conn {
         self.push(bytes, now);
     }
 
-    /// Sends what the peer wants to know of what happened.
-    pub fn notify(&mut self, told: &Told, now: Instant) {
+    /// Sends what the peer wants to know of what happened; whether it wants to know.
+    pub fn notify(&mut self, told: &Told, now: Instant) -> bool {
         if !matches!(told.notice.event, Event::Flow(_)) {
             let before = self.session.settle_updates();
             self.push(&before, now);
         }
         match self.session.notify(told) {
-            None => return,
+            None => return false,
             Some(Unasked::Message(bytes)) => self.push(&bytes, now),
             Some(Unasked::Packet(bytes)) => self.take_packet(&told.notice.event, bytes, now),
             Some(Unasked::TooLong) => self.lose_long(),
         }
         self.pause_if_slow(now);
+        true
     }
 
     /// Sends what [`Conn::notify`] left for the end; whether the peer is still there.

@@ -18,14 +18,14 @@ use mio::{Registry, Token};
 use openflow::Versions;
 
 use super::bridges::Bridges;
-use super::conn::{Conn, Copies, Step};
+use super::conn::{Conn, Copies, Lost, Step};
 use super::resolve::Resolver;
 use super::schedule::Limit;
 use super::session::{Shared, Side, Told, Turn};
 use crate::config::Config;
 use crate::config::model::{BridgeSettings, FailMode};
 use crate::config::value::Int;
-use crate::ofproto::notice::ConnId;
+use crate::ofproto::notice::{ConnId, Event};
 use crate::stream::Clients;
 use controllers::Remote;
 use services::{Passive, Service};
@@ -70,6 +70,10 @@ pub struct OfConns {
     resolver: Resolver,
     resolver_token: Token,
     next_id: u64,
+    /// Of connections that have ended.
+    lost: Lost,
+    /// What [`OfConns::take_lost`] has told.
+    told_lost: Lost,
     /// Bridges whose status is to be reported.
     changed: BTreeSet<String>,
 }
@@ -92,6 +96,8 @@ impl OfConns {
             resolver: Resolver::new(registry, resolver_token)?,
             resolver_token,
             next_id: 1,
+            lost: Lost::default(),
+            told_lost: Lost::default(),
             changed: BTreeSet::new(),
         })
     }
@@ -137,6 +143,7 @@ impl OfConns {
             let session = conn.session();
             if session.bridge() == bridge && session.side() == Side::Controller {
                 conn.limit(limit, now);
+                conn.flush(now);
             }
         }
     }
@@ -222,7 +229,7 @@ impl OfConns {
         bridges.flush_openflow();
         let told = bridges.take_notices().into_iter().map(|notice| Told { notice, by: None });
         let now = Instant::now();
-        self.deliver(&told.collect::<Vec<_>>(), now);
+        self.deliver(bridges, &told.collect::<Vec<_>>(), now);
         self.release(now);
         self.show_snoopers();
         for name in std::mem::take(&mut self.changed) {
@@ -283,6 +290,9 @@ impl OfConns {
     fn close(&mut self, token: Token, why: Option<&str>) {
         let Some(conn) = self.clients.remove(token) else { return };
         let why = why.unwrap_or(conn.why());
+        let lost = conn.lost_at_end();
+        self.lost.overflow += lost.overflow;
+        self.lost.discarded += lost.discarded;
         let session = conn.session();
         tracing::debug!("{}: connection closed: {why}", session.bridge());
         if session.side() == Side::Controller
@@ -309,7 +319,7 @@ impl OfConns {
         if let Some(primary) = claimed {
             self.demote_others(&name, primary, generation_id);
         }
-        self.deliver(&told, now);
+        self.deliver(bridges, &told, now);
         match step {
             Step::Wait => {}
             Step::Again => self.clients.pend(token),
@@ -335,16 +345,18 @@ impl OfConns {
         }
     }
 
-    fn deliver(&mut self, told: &[Told], now: Instant) {
+    fn deliver(&mut self, bridges: &mut dyn Bridges, told: &[Told], now: Instant) {
         if told.is_empty() {
             return;
         }
+        let mut is_taken = vec![false; told.len()];
         let mut lost = Vec::new();
         for (token, conn) in self.clients.iter_mut() {
             let bridge = Arc::clone(conn.session().bridge());
             let mut is_told = false;
-            for one in told.iter().filter(|one| one.notice.bridge == *bridge) {
-                conn.notify(one, now);
+            let of_bridge = told.iter().zip(&mut is_taken);
+            for (one, is_taken) in of_bridge.filter(|(one, _)| one.notice.bridge == *bridge) {
+                *is_taken |= conn.notify(one, now);
                 is_told = true;
             }
             if is_told && !conn.settle(now) {
@@ -352,6 +364,25 @@ impl OfConns {
             }
         }
         lost.into_iter().for_each(|token| self.close(token, None));
+        for (one, _) in told.iter().zip(is_taken).filter(|(_, is_taken)| !is_taken) {
+            if let Event::PacketIn(to) = &one.notice.event {
+                bridges.lose_packet_in(to.port);
+            }
+        }
+    }
+
+    /// Packets that did not reach their peers since this was last asked.
+    pub fn take_lost(&mut self) -> Lost {
+        let mut all = self.lost;
+        for lost in self.clients.iter().map(|(_, conn)| conn.lost()) {
+            all.overflow += lost.overflow;
+            all.discarded += lost.discarded;
+        }
+        let before = std::mem::replace(&mut self.told_lost, all);
+        Lost {
+            overflow: all.overflow.saturating_sub(before.overflow),
+            discarded: all.discarded.saturating_sub(before.discarded),
+        }
     }
 
     /// Gives snoopers what went to controllers and came from them.

@@ -59,6 +59,18 @@ impl Schedule {
         self.n_lost
     }
 
+    /// The packets that wait, by the ports that they came by.
+    pub fn into_waiting(self) -> impl Iterator<Item = (OfPort, Vec<u8>)> {
+        let ports = self.waiting.into_iter();
+        ports.flat_map(|(port, packets)| packets.into_iter().map(move |packet| (port, packet)))
+    }
+
+    /// How many packets wait.
+    #[must_use]
+    pub const fn n_waiting(&self) -> usize {
+        self.n_waiting
+    }
+
     /// Takes a packet that came by a port; gives it back if it may be sent now.
     pub fn offer(&mut self, port: OfPort, packet: Vec<u8>, now: Instant) -> Option<Vec<u8>> {
         if self.n_waiting == 0 && self.take_token(now) {

@@ -4,6 +4,7 @@
 //! Notices are told in the order in which things happened; each connection takes those that it has
 //! asked for (role, asynchronous configuration, monitors), in its own version's words.
 
+use datapath::PortNo;
 use openflow::flow::{FlowRemoved, FlowStats, RemovedReason};
 use openflow::packet_io::PacketIn;
 use openflow::port::PortStatus;
@@ -57,6 +58,8 @@ pub struct ToControllers {
     pub controller_id: u16,
     /// Bytes of it that are sent; `None`: what each connection has configured (`miss_send_len`).
     pub max_len: Option<u16>,
+    /// The datapath's port that received it: where it is counted as lost if no connection takes it.
+    pub port: PortNo,
 }
 
 /// What happened to a flow.

@@ -55,6 +55,7 @@ impl Switch {
 
     /// Takes what poll threads report. To be called when the engine's event descriptor is readable.
     pub fn on_engine_events(&mut self) {
+        self.engine.clear_events();
         self.handle_gone();
         self.handle_links();
         self.take_handed();

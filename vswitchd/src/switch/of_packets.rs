@@ -10,9 +10,11 @@
 
 use std::sync::Arc;
 
-use datapath::PortNo;
+use datapath::action::Handed;
 use datapath::engine::Injected;
 use datapath::frame::FramePool;
+use datapath::view::CONTROL_THREAD;
+use datapath::{DropReason, PortNo};
 use openflow::flow::NO_BUFFER;
 use openflow::packet_io::{PacketIn, PacketOut};
 use openflow::{OfPort, OfpError};
@@ -30,25 +32,28 @@ use crate::ofproto::xlate::{Learned, Start, Told, XlateIn, translate};
 impl Switch {
     /// Takes what flows have handed over, and what packets have taught.
     pub(super) fn take_handed(&mut self) {
-        let handed: Vec<_> = self.engine.handed().try_iter().collect();
+        let handed = self.engine.take_handed();
         if !handed.is_empty() {
             let mut pool = FramePool::new(Arc::clone(self.engine.memory()));
             for handed in handed {
-                self.take_packet(handed.token, handed.frame.data(), handed.len);
+                if self.take_packet(&handed).is_none() {
+                    self.lose(handed.in_port, DropReason::UserspaceError);
+                }
                 pool.put(handed.frame);
             }
         }
     }
 
-    fn take_packet(&mut self, token: u64, bytes: &[u8], len: usize) {
-        let Some(sending) = self.of.shared.keeper.sending(token) else { return };
+    /// Has connections told of a packet; `None` if what is said of it is gone.
+    fn take_packet(&mut self, handed: &Handed) -> Option<()> {
+        let sending = self.of.shared.keeper.sending(handed.token)?;
         let bridge = self.bridges.iter().find(|(_, state)| state.id == sending.bridge);
-        let Some((bridge, _)) = bridge else { return };
+        let (bridge, _) = bridge?;
         let paused = sending.paused.as_deref();
         let continuation = paused.map(|frozen| frozen.continuation(self.continuation_id(bridge)));
         let packet_in = PacketIn {
-            packet: bytes.to_vec(),
-            total_len: u32::try_from(len).unwrap_or(u32::MAX),
+            packet: handed.frame.data().to_vec(),
+            total_len: u32::try_from(handed.len).unwrap_or(u32::MAX),
             buffer_id: NO_BUFFER,
             reason: sending.reason,
             table: sending.table,
@@ -58,9 +63,25 @@ impl Switch {
             continuation: continuation.map(Box::new),
         };
         let (controller_id, max_len) = (sending.controller_id, sending.max_len);
-        let to = ToControllers { packet_in, controller_id, max_len };
+        let to = ToControllers { packet_in, controller_id, max_len, port: handed.in_port };
         let bridge = bridge.clone();
         self.notify(&bridge, vec![Event::PacketIn(Box::new(to))]);
+        Some(())
+    }
+
+    /// A packet of a flow that is for controllers: no connection takes it.
+    pub fn lose_packet_in(&self, port: PortNo) {
+        self.lose(port, DropReason::NoController);
+    }
+
+    /// Drops a packet that was handed over: it is given back to the port that received it, so that all
+    /// that came still has an end. With a port that is gone, its counters are gone too.
+    fn lose(&self, port: PortNo, reason: DropReason) {
+        if let Some(port) = self.port_of_no(port) {
+            let counters = port.state.stats.of(CONTROL_THREAD);
+            counters.injected.add(1);
+            counters.drop_rx(reason, 1);
+        }
     }
 
     /// Takes what packets have taught. To be called when [`Switch::lessons_fd`] is readable.

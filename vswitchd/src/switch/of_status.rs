@@ -81,7 +81,10 @@ impl ControllerStatus {
         );
         words.extend(self.last_error.as_ref().map(|error| format!("last error: {error}")));
         if self.n_lost_packets > 0 {
-            words.push(format!("{} packets lost: it is too slow", self.n_lost_packets));
+            words.push(format!(
+                "{} packets lost: it is too slow, or its rate is limited",
+                self.n_lost_packets
+            ));
         }
         if self.n_too_long_packets > 0 {
             words.push(format!("{} packets lost: longer than a message", self.n_too_long_packets));

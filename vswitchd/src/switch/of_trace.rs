@@ -11,7 +11,7 @@
 use datapath::action::RecircId;
 use datapath::engine::Injected;
 use datapath::l2::normal::{Explained, explain};
-use datapath::{Action, BridgeId, PortNo};
+use datapath::{Action, BridgeId, DropReason, PortNo};
 use openflow::text::{match_text, parse_actions, parse_match};
 use openflow::{OfAction, OfPort, options};
 use packet::flow::FieldId;
@@ -94,7 +94,7 @@ impl Switch {
             _ => return Err(usage.to_owned()),
         };
         if !self.bridges.contains_key(bridge) {
-            return Err(format!("Unknown bridge name: {bridge}"));
+            return Err(format!("{bridge}: unknown bridge"));
         }
         let mut of = parse_match(&self.with_numbers(bridge, flow)).map_err(|e| e.to_string())?;
         let known = self.options(bridge);
@@ -188,8 +188,10 @@ impl Switch {
         text.push_str(&format!(
             "\nFinal flow: {last}\nMegaflow: recirc_id=0,eth,{megaflow}\nDatapath actions: {actions}\n"
         ));
-        if out.actions.list().is_empty() {
-            text.push_str(&format!("Drop reason: {}\n", out.actions.end().explain()));
+        // That flows send it nowhere is plain from their actions, and is no news.
+        let end = out.actions.end();
+        if out.actions.list().is_empty() && end != DropReason::PipelineDrop {
+            text.push_str(&format!("Drop reason: {}\n", end.explain()));
         }
         out
     }

@@ -7,16 +7,22 @@ use super::super::TextError;
 use super::super::learn;
 use super::super::scan::{Item, Piece};
 use super::super::value::{self, parse_port, parse_subfield};
-use crate::action::{Bundle, HashFields, MemberAlgorithm, Multipath, MultipathAlgorithm};
+use crate::action::{Bundle, HashFields, MemberAlgorithm, Multipath, MultipathAlgorithm, Stage};
 use crate::action::{ControllerReason, OfAction, Sample, SampleDirection, SetField, ToController};
 use crate::port::OfPort;
 
 const ACTION: &str = "an action, as ovs-actions(7) names it, or a port";
 const ARGUMENT: &str = "an argument behind the action";
 const ARROW: &str = "-> and a field";
+const DROP: &str = "drop";
 /// How deep actions may stand in actions.
 const MAX_NESTING: usize = 16;
 
+const ORDER: &str =
+    "it in the order meter, actions, clear_actions, write_actions, write_metadata, goto_table";
+
+/// Reads a list of actions. `depth` says in how many others it stands: instructions, such as
+/// `goto_table`, stand in none.
 pub(in crate::text) fn parse_list(
     text: Piece<'_>,
     depth: usize,
@@ -26,11 +32,27 @@ pub(in crate::text) fn parse_list(
     }
     let items = text.items()?;
     if let [only] = items[..]
-        && only.whole.text == "drop"
+        && only.whole.text.eq_ignore_ascii_case(DROP)
     {
         return Ok(Vec::new());
     }
-    items.iter().map(|item| parse(item, depth)).collect()
+    let actions: Vec<OfAction> =
+        items.iter().map(|item| parse(item, depth)).collect::<Result<_, _>>()?;
+    for (action, item) in actions.iter().zip(&items) {
+        if depth > 0 && action.stage() != Stage::Apply {
+            return Err(item.whole.expected("an action: an instruction stands for itself"));
+        }
+    }
+    for (pair, item) in actions.windows(2).zip(items.iter().skip(1)) {
+        let (before, behind) = (pair[0].stage(), pair[1].stage());
+        if before > behind {
+            return Err(item.whole.expected(ORDER));
+        }
+        if before == behind && behind != Stage::Apply {
+            return Err(item.whole.expected("each instruction once"));
+        }
+    }
+    Ok(actions)
 }
 
 fn parse(item: &Item<'_>, depth: usize) -> Result<OfAction, TextError> {
@@ -75,6 +97,9 @@ fn parse(item: &Item<'_>, depth: usize) -> Result<OfAction, TextError> {
             OfAction::WriteMetadata { value: value.u64("a value of 64 bits")?, mask }
         }
         "goto_table" => OfAction::GotoTable(need()?.table()?),
+        drop if drop.eq_ignore_ascii_case(DROP) => {
+            return Err(item.whole.expected("drop to stand alone, without other actions"));
+        }
         "ct" | "nat" | "ct_clear" => {
             return Err(item.key.expected("another action: connection tracking is not there yet"));
         }

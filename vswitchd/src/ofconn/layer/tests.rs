@@ -14,7 +14,8 @@ use super::*;
 use crate::config::value::Value as _;
 use crate::ofconn::conn::MAX_UNREAD_LEN;
 use crate::ofconn::controller::MAX_BACKOFF;
-use crate::ofconn::session::tests::{Fake, port_status};
+use crate::ofconn::session::tests::{Fake, for_controllers, packet_in, port_status};
+use crate::ofproto::notice::Notice;
 use crate::stream::MAX_OUTPUT_LEN;
 use crate::switch::of_status::FailOpen;
 
@@ -422,4 +423,60 @@ fn snoopers_see_what_controllers_say_and_hear() {
         seen.extend(bed.next(&mut snooper));
     }
     assert!(seen.contains(&echo(7)) && !seen.contains(&echo(9)), "{seen:?}");
+}
+
+#[test]
+fn a_packet_is_sent_or_counted_as_lost() {
+    let mut bed = Bed::new();
+    let path = bed.path("controller");
+    let listener = UnixListener::bind(&path).unwrap();
+    bed.set_controllers(&format!("unix:{}", path.display()));
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let mut peer = bed.greet(stream, Version::V13);
+    let tell = |bed: &mut Bed, n: usize, id: u16| {
+        let packet = |_| for_controllers(packet_in(vec![7; 60]), id);
+        let events = (0..n).map(packet);
+        let notices = events.map(|event| Notice { bridge: "br0".to_owned(), event });
+        bed.fake.notices.extend(notices);
+        bed.turn();
+    };
+    let limit = |bed: &mut Bed, rate: Option<u32>| {
+        let settings = &mut bed.config.bridges.get_mut("br0").unwrap().settings;
+        settings.controller_rate_limit = rate.map(|rate| Int::parse(&rate.to_string()).unwrap());
+        bed.turn();
+    };
+    let n_seen = |bed: &mut Bed, peer: &mut Peer<UnixStream>| {
+        bed.turn();
+        peer.read();
+        std::iter::from_fn(|| peer.take()).count()
+    };
+    // More at once than may wait, for a peer that takes them.
+    tell(&mut bed, 3 * crate::ofconn::conn::MAX_PACKETS, 0);
+    assert_eq!(n_seen(&mut bed, &mut peer), 3 * crate::ofconn::conn::MAX_PACKETS);
+    assert_eq!((bed.conns.take_lost(), bed.fake.n_unwanted), (Lost::default(), 0));
+    // Above its rate; what waits goes on when there is no rate any more.
+    limit(&mut bed, Some(100));
+    tell(&mut bed, 200, 0);
+    let n_first = n_seen(&mut bed, &mut peer);
+    assert!((25..100).contains(&n_first), "{n_first}");
+    limit(&mut bed, None);
+    let n_rest = n_seen(&mut bed, &mut peer);
+    let lost = bed.conns.take_lost();
+    assert!(n_rest > 0 && lost.overflow > 100, "{n_rest} {lost:?}");
+    let n_all = (n_first + n_rest) as u64 + lost.overflow;
+    assert_eq!((n_all, lost.discarded, bed.fake.n_unwanted), (200, 0, 0));
+    // For somebody else.
+    tell(&mut bed, 5, 9);
+    assert_eq!((n_seen(&mut bed, &mut peer), bed.fake.n_unwanted), (0, 5));
+    // It goes while packets wait.
+    limit(&mut bed, Some(100));
+    tell(&mut bed, 45, 0);
+    let n_seen = n_seen(&mut bed, &mut peer);
+    drop(peer);
+    bed.until("the loss of the controller", |bed| !bed.fake.status.controllers[0].is_connected);
+    let lost = bed.conns.take_lost();
+    assert!(lost.discarded > 0 && lost.overflow == 0, "{lost:?}");
+    // What was on its way to it is nobody's.
+    assert!(n_seen as u64 + lost.discarded <= 45, "{n_seen} {lost:?}");
 }

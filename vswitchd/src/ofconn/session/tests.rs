@@ -4,11 +4,12 @@ use openflow::bundle::{BundleAdd, BundleControl, BundleFlags, BundleStep};
 use openflow::control::{AsyncConfig, RoleMessage};
 use openflow::flow::{FlowCommand, FlowMod, RemovedReason};
 use openflow::hello::Hello;
+use openflow::packet_io::PacketIn;
 use openflow::port::{OfPort, PortConfig, PortDesc, PortMod, PortReason, PortStatus};
 use openflow::switch::{FragHandling, SwitchConfig};
 
 use super::*;
-use crate::ofproto::notice::Event;
+use crate::ofproto::notice::{Event, ToControllers};
 use crate::ofproto::view::Miss;
 use crate::switch::of_status::{FailOpen, OfStatus};
 
@@ -25,6 +26,8 @@ pub struct Fake {
     bundles: Vec<Vec<(u32, Message)>>,
     refuse: Option<(usize, OfpError)>,
     n_barriers: usize,
+    /// Packets that no connection took.
+    pub n_unwanted: usize,
     frag: FragHandling,
 }
 
@@ -79,6 +82,31 @@ impl Bridges for Fake {
 
     fn set_of_status(&mut self, _: &str, status: OfStatus) {
         self.status = status;
+    }
+
+    fn lose_packet_in(&mut self, _: datapath::PortNo) {
+        self.n_unwanted += 1;
+    }
+}
+
+pub fn for_controllers(packet_in: PacketIn, controller_id: u16) -> Event {
+    let port = datapath::PortNo::new(1).unwrap();
+    let to = ToControllers { packet_in, controller_id, max_len: Some(0), port };
+    Event::PacketIn(Box::new(to))
+}
+
+/// A packet that a flow sends.
+pub fn packet_in(packet: Vec<u8>) -> PacketIn {
+    PacketIn {
+        total_len: packet.len().try_into().unwrap(),
+        packet,
+        buffer_id: openflow::flow::NO_BUFFER,
+        reason: openflow::action::ControllerReason::Action,
+        table: 0,
+        cookie: 0,
+        metadata: Default::default(),
+        userdata: Vec::new(),
+        continuation: None,
     }
 }
 
@@ -315,20 +343,7 @@ fn who_changed_a_port_is_not_told_before_openflow_15() {
 fn packets_go_to_who_has_their_identifier_however_long_they_are() {
     for version in Version::SPOKEN {
         let mut lab = Lab::new(version, Side::Controller);
-        let packet_in = openflow::packet_io::PacketIn {
-            packet: vec![1; 65535],
-            total_len: 65535,
-            buffer_id: openflow::flow::NO_BUFFER,
-            reason: openflow::action::ControllerReason::Action,
-            table: 0,
-            cookie: 0,
-            metadata: Default::default(),
-            userdata: Vec::new(),
-            continuation: None,
-        };
-        let packet =
-            crate::ofproto::notice::ToControllers { packet_in, controller_id: 3, max_len: Some(0) };
-        let event = Event::PacketIn(Box::new(packet));
+        let event = for_controllers(packet_in(vec![1; 65535]), 3);
         let told = Told { notice: Notice { bridge: "br0".to_owned(), event }, by: None };
         assert_eq!(lab.session.notify(&told), None, "{version}");
         lab.ask(&Message::SetControllerId(3));
@@ -350,20 +365,9 @@ fn a_packet_that_is_to_come_back_is_not_cut_but_lost_if_no_message_has_room_for_
     let mut lab = Lab::new(Version::V13, Side::Controller);
     lab.ask(&Message::SetPacketInFormat(PacketInFormat::Nxt2));
     let mut tell = |len: u16| {
-        let packet_in = openflow::packet_io::PacketIn {
-            packet: vec![1; len.into()],
-            total_len: len.into(),
-            buffer_id: openflow::flow::NO_BUFFER,
-            reason: openflow::action::ControllerReason::Action,
-            table: 0,
-            cookie: 0,
-            metadata: Default::default(),
-            userdata: Vec::new(),
-            continuation: Some(Box::default()),
-        };
-        let packet =
-            crate::ofproto::notice::ToControllers { packet_in, controller_id: 0, max_len: None };
-        let event = Event::PacketIn(Box::new(packet));
+        let continuation = Some(Box::default());
+        let packet_in = PacketIn { continuation, ..packet_in(vec![1; len.into()]) };
+        let event = for_controllers(packet_in, 0);
         let told = Told { notice: Notice { bridge: "br0".to_owned(), event }, by: None };
         let told = lab.session.notify(&told);
         match told {

@@ -111,6 +111,8 @@ pub struct TableSettings {
     pub overflow: Overflow,
     /// Fields by which flows are grouped; the largest group makes place first.
     pub groups: Vec<FieldId>,
+    /// Fields whose prefixes look-ups ask for; `None`: as they do by themselves.
+    pub prefixes: Option<Vec<FieldId>>,
 }
 
 impl Ofproto {
@@ -138,6 +140,9 @@ impl Ofproto {
         let always_evicts = settings.overflow == Overflow::Evict;
         let max_flows = settings.max_flows;
         self.set_config(table, TableConfig { max_flows, always_evicts, ..self.config(table) });
+        if let Some(flows) = self.store.tables().get(table) {
+            flows.write().ask_prefixes(settings.prefixes.as_deref());
+        }
         if settings == TableSettings::default() {
             self.settings.remove(&table);
         } else {

@@ -68,7 +68,8 @@ impl<T> Classifier<T> {
         let mut hash = subtable.start();
         for stage in 0..STAGES.len() {
             let lens = TRACKED.iter().zip(subtable.prefix_lens()).enumerate();
-            for (at, (tracked, len)) in lens.filter(|(_, (t, len))| t.stage == stage && *len > 0) {
+            let of_stage = lens.filter(|(_, (t, len))| t.stage == stage && *len > 0);
+            for (at, (tracked, len)) in of_stage.filter(|(at, _)| self.wanted[*at]) {
                 if let Some(bits) = asked.rules_out(&self.prefixes[at], at, len, key) {
                     mask.add_bits(tracked.field, tracked.mask(bits));
                     return None;

@@ -54,7 +54,8 @@ use packet::{FlowMask, FlowMatch};
 pub use lookup::Verdict;
 pub use rule::{Priority, Rule, RuleId};
 
-use prefix::{N_TRACKED, PrefixSet, TRACKED};
+use packet::flow::FieldId;
+use prefix::{N_TRACKED, PrefixSet, TRACKED, Wanted};
 use subtable::{Place, Subtable};
 
 /// Rules, found by the packets that match them. `T` is what a rule does.
@@ -68,6 +69,7 @@ pub struct Classifier<T> {
     /// Highest priority first.
     order: BTreeSet<(Reverse<Priority>, Place)>,
     prefixes: [PrefixSet; N_TRACKED],
+    wanted: Wanted,
     /// Rules that some version does not see any more.
     retired: Vec<RuleId>,
     /// Rules and subtables so far.
@@ -88,10 +90,17 @@ impl<T> Classifier<T> {
             by_mask: HashTable::new(),
             order: BTreeSet::new(),
             prefixes: TRACKED.map(|tracked| PrefixSet::new(tracked, seed)),
+            wanted: prefix::wanted(None),
             retired: Vec::new(),
             births: 0,
             seed,
         }
+    }
+
+    /// Has look-ups ask for the prefixes of these fields, of those that [`prefix::is_choosable`] names;
+    /// `None`: of the addresses of IP. It changes masks, never what is found.
+    pub fn ask_prefixes(&mut self, fields: Option<&[FieldId]>) {
+        self.wanted = prefix::wanted(fields);
     }
 
     /// Rules, those that are retired but not purged included.

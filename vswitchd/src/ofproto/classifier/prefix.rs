@@ -33,7 +33,12 @@ pub struct Tracked {
 pub const N_TRACKED: usize = TRACKED.len();
 
 /// The fields whose prefixes are kept. The ports of TCP are those of UDP and SCTP too.
-pub const TRACKED: [Tracked; 6] = [
+pub const TRACKED: [Tracked; 11] = [
+    Tracked { field: FieldId::TunId, stride: 16, stage: 0 },
+    Tracked { field: FieldId::TunSrc, stride: 8, stage: 0 },
+    Tracked { field: FieldId::TunDst, stride: 8, stage: 0 },
+    Tracked { field: FieldId::TunIpv6Src, stride: 16, stage: 0 },
+    Tracked { field: FieldId::TunIpv6Dst, stride: 16, stage: 0 },
     Tracked { field: FieldId::Ipv4Src, stride: 8, stage: 2 },
     Tracked { field: FieldId::Ipv4Dst, stride: 8, stage: 2 },
     Tracked { field: FieldId::Ipv6Src, stride: 16, stage: 2 },
@@ -41,6 +46,25 @@ pub const TRACKED: [Tracked; 6] = [
     Tracked { field: FieldId::TcpSrc, stride: 8, stage: 3 },
     Tracked { field: FieldId::TcpDst, stride: 8, stage: 3 },
 ];
+
+/// Which prefixes a look-up asks for, of the [`TRACKED`] fields.
+pub(super) type Wanted = [bool; N_TRACKED];
+
+/// The prefixes that a look-up asks for: of these fields, or of those that it asks for by itself, which
+/// are the addresses of IP. Those of ports are always asked for.
+pub(super) fn wanted(fields: Option<&[FieldId]>) -> Wanted {
+    TRACKED.map(|tracked| match (tracked.stage, fields) {
+        (3, _) => true,
+        (stage, None) => stage == 2,
+        (_, Some(fields)) => fields.contains(&tracked.field),
+    })
+}
+
+/// Whether an administrator may choose to have the prefixes of a field kept, or not.
+#[must_use]
+pub fn is_choosable(field: FieldId) -> bool {
+    TRACKED.iter().any(|tracked| tracked.field == field && tracked.stage != 3)
+}
 
 impl Tracked {
     fn width(self) -> u32 {

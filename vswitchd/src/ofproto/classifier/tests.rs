@@ -56,6 +56,7 @@ enum Step {
     Discard(usize),
     Publish,
     Purge,
+    AskPrefixes(Option<u8>),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -66,6 +67,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0_usize..100).prop_map(Step::Discard),
         2 => Just(Step::Publish),
         1 => Just(Step::Purge),
+        1 => any::<Option<u8>>().prop_map(Step::AskPrefixes),
     ];
     prop::collection::vec(step, 1..60)
 }
@@ -132,6 +134,14 @@ impl Pair {
                 assert!(self.classifier.discard(rule.id).is_some());
             }
             Step::Publish => self.version += 1,
+            Step::AskPrefixes(picks) => {
+                let picked = |picks: u8| {
+                    let fields = FIELDS.iter().enumerate();
+                    let picked = fields.filter(move |(at, _)| picks >> at & 1 != 0);
+                    picked.map(|(_, (field, ..))| *field).collect::<Vec<_>>()
+                };
+                self.classifier.ask_prefixes(picks.map(picked).as_deref());
+            }
             Step::Purge => {
                 let before = self.list.len();
                 self.list.retain(|rule| rule.retired > self.version);
@@ -286,6 +296,34 @@ fn prefixes_spare_the_rest_of_an_address() {
     assert_eq!(bits(0x0a01_0000), 0xffff_0000, "the second byte is nobody's");
     assert_eq!(bits(0xac20_0000), 0xffff_0000, "no host, and not the network");
     assert_eq!(bits(0x0a00_0001), 0xffff_ffff);
+}
+
+#[test]
+fn tracked_fields_are_asked_for_in_the_stage_that_they_lie_in() {
+    for tracked in prefix::TRACKED {
+        let mask = rule(&[(tracked.field, 0, tracked.field.info().ones())]).mask().clone();
+        let stage = packet::flow::place::STAGES[tracked.stage];
+        assert!(mask.iter().all(|(word, _)| stage.has(word)), "{tracked:?}");
+    }
+}
+
+#[test]
+fn prefixes_are_asked_for_as_the_administrator_says() {
+    let mut classifier = Classifier::new(1);
+    for field in [FieldId::Ipv4Dst, FieldId::Ipv6Src, FieldId::TunId, FieldId::TcpDst] {
+        classifier.insert(&rule(&[(field, 1, field.info().ones())]), 1, Version(1), 0);
+    }
+    let mut bits = |fields: Option<&[FieldId]>| {
+        classifier.ask_prefixes(fields);
+        let all = [FieldId::Ipv4Dst, FieldId::Ipv6Src, FieldId::TunId, FieldId::TcpDst];
+        let mut key = FlowKey::EMPTY;
+        all.iter().for_each(|field| key.set(*field, field.info().ones()));
+        let mask = looked_at(&classifier, &key);
+        all.map(|field| mask.get(field).count_ones())
+    };
+    assert_eq!(bits(None), [8, 16, 64, 8]);
+    assert_eq!(bits(Some(&[])), [32, 128, 64, 8]);
+    assert_eq!(bits(Some(&[FieldId::TunId, FieldId::Ipv6Src])), [32, 16, 16, 8]);
 }
 
 #[test]

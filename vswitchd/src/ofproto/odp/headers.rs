@@ -2,6 +2,7 @@
 
 use openflow::flow::DEFAULT_PRIORITY;
 use openflow::text::match_text;
+use packet::flow::field::N_REGS;
 use packet::flow::{FieldId, Prereq};
 use packet::{FlowKey, FlowMask, FlowMatch};
 
@@ -51,15 +52,10 @@ pub fn headers_text(key: &FlowKey) -> String {
     for (_, fields) in SHOWN.iter().filter(|(prereq, _)| prereq.holds(key)) {
         fields.iter().for_each(|field| mask.add_field(*field));
     }
-    let noted = |field: &FieldId| {
-        field.is_register()
-            || matches!(field, FieldId::Metadata | FieldId::PktMark)
-            || TUNNEL.contains(field)
-    };
-    for field in FieldId::all().filter(noted) {
-        if key.get(field) != 0 {
-            mask.add_field(field);
-        }
-    }
+    // Each register once: several of them are fields of their own too (`xreg0`).
+    let registers = (0..N_REGS).filter_map(FieldId::reg);
+    let noted =
+        registers.chain([FieldId::Metadata, FieldId::PktMark]).chain(TUNNEL.iter().copied());
+    noted.filter(|field| key.get(*field) != 0).for_each(|field| mask.add_field(field));
     match_text(&FlowMatch::new(key, mask), DEFAULT_PRIORITY)
 }

@@ -3,7 +3,8 @@
 //! # References
 //! OpenFlow 1.5.1 §5.6; `lib/ofp-actions.c` of Open vSwitch, `ofpacts_execute_action_set`.
 
-use openflow::OfAction;
+use openflow::text::actions_text;
+use openflow::{OfAction, Version};
 
 use super::report::Kind;
 use super::state::{Place, Xlate};
@@ -98,6 +99,11 @@ impl Xlate<'_> {
         if actions.is_empty() {
             return;
         }
+        // As Open vSwitch prints it: within the table that the packet came to first.
+        let is_below = self.report.stands_at(Kind::Table);
+        if is_below {
+            self.report.enter();
+        }
         self.report.say(Kind::Table, || "--. Executing action set:".to_owned());
         self.report.enter();
         self.place = Place::ActionSet;
@@ -105,20 +111,42 @@ impl Xlate<'_> {
         self.is_last = true;
         self.run_list(&actions);
         self.report.leave();
+        if is_below {
+            self.report.leave();
+        }
+    }
+
+    /// `write_actions`.
+    pub(super) fn write_actions(&mut self, actions: &[OfAction]) {
+        self.action_set.extend_from_slice(actions);
+        self.say_action_set("is");
+    }
+
+    /// `clear_actions`.
+    pub(super) fn clear_actions(&mut self) {
+        self.say_action_set("was");
+        self.action_set.clear();
+    }
+
+    fn say_action_set(&mut self, verb: &str) {
+        let set = &self.action_set;
+        self.report.say(Kind::Detail, || {
+            format!("action set {verb}: {}", actions_text(Version::V10, &in_order(set)))
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use openflow::text::{actions_text, parse_actions};
+    use openflow::text::parse_actions;
 
     fn ordered(text: &str) -> String {
         let actions = in_order(&parse_actions(text).unwrap());
         if actions.is_empty() {
             return String::new();
         }
-        actions_text(openflow::Version::V10, &actions)
+        actions_text(Version::V10, &actions)
     }
 
     #[test]

@@ -131,7 +131,8 @@ impl Xlate<'_> {
             self.look_at(FieldId::IpTtl);
         }
         if ttl <= 1 {
-            self.report.say(Kind::Detail, || "TTL exceeded".to_owned());
+            let protocol = if self.has(Prereq::Ipv4) { "IPv4" } else { "IPv6" };
+            self.say_expired(protocol);
             self.send_expired(ids);
             self.end = DropReason::TtlExpired;
             return Next::Return;
@@ -160,12 +161,17 @@ impl Xlate<'_> {
         }
         let ttl = self.read(Subfield::whole(FieldId::MplsTtl));
         if ttl <= 1 {
+            self.say_expired("MPLS");
             self.send_expired(&[]);
             self.end = DropReason::TtlExpired;
             return Next::Return;
         }
         self.set(FieldId::MplsTtl, ttl - 1);
         Next::GoOn
+    }
+
+    fn say_expired(&mut self, protocol: &str) {
+        self.report.say(Kind::Warning, || format!("{protocol} decrement TTL exception"));
     }
 
     /// A packet whose time is over, to controllers.

@@ -55,7 +55,12 @@ impl Xlate<'_> {
         let live = (0..group.desc.buckets.len())
             .find(|at| group.desc.buckets.get(*at).is_some_and(|b| self.is_bucket_live(b, 0)));
         match live {
-            Some(at) => self.bucket(group, at),
+            Some(at) => {
+                let id = group.desc.buckets.get(at).map(|bucket| bucket.id);
+                let id = id.unwrap_or_default();
+                self.report.say(Kind::Detail, || format!("using bucket {id}"));
+                self.bucket(group, at);
+            }
             None => self.report.say(Kind::Detail, || "no live bucket".to_owned()),
         }
     }

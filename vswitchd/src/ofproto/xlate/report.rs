@@ -82,6 +82,13 @@ impl Report {
         text
     }
 
+    /// Whether the last line of this depth is of a kind.
+    #[must_use]
+    pub fn stands_at(&self, kind: Kind) -> bool {
+        let last = self.lines.iter().rfind(|line| line.depth <= self.depth);
+        last.is_some_and(|line| line.depth == self.depth && line.kind == kind)
+    }
+
     /// Adds a line, if the walk is told.
     pub fn say(&mut self, kind: Kind, text: impl FnOnce() -> String) {
         if self.is_told {

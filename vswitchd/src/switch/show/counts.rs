@@ -47,6 +47,8 @@ impl Counts {
             ("multicast", sum(|c| &c.rx_multicast)),
             ("copies", sum(|c| &c.copies)),
             ("segments", sum(|c| &c.segments)),
+            ("injected", sum(|c| &c.injected)),
+            ("handed", sum(|c| &c.handed)),
             ("encapsulated", sum(|c| &c.encapsulated)),
             ("opened", sum(|c| &c.opened)),
             ("rx_checksums", sum(|c| &c.rx_checksums)),

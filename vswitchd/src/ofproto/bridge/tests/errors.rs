@@ -173,8 +173,12 @@ fn what_is_added_and_deleted_in_one_bundle_was_never_there() {
 fn of_groups_of_flows_the_largest_makes_place_first() {
     let mut lab = Lab::new();
     let groups = vec![packet::flow::FieldId::InPort];
-    let settings =
-        TableSettings { max_flows: Some(4), overflow: Overflow::Evict, groups, name: None };
+    let settings = TableSettings {
+        max_flows: Some(4),
+        overflow: Overflow::Evict,
+        groups,
+        ..TableSettings::default()
+    };
     lab.with(|of, cx| of.set_table(cx, 0, settings));
     lab.add("hard_timeout=10,in_port=1,ip,actions=9");
     for n in 1..5 {
