@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use openflow::flow::{FlowCommand, FlowStats, FlowStatsRequest};
 use openflow::group::{GroupCommand, GroupDesc, GroupMod, GroupType, Selection};
 use openflow::meter::{BandKind, MeterBand, MeterCommand, MeterConfig, MeterFlags, MeterMod};
+use openflow::nicira::{TlvCommand, TlvTableMod};
 use openflow::packet_io::PacketOut;
-use openflow::text::{parse_actions, parse_flow};
+use openflow::text::{parse_actions, parse_flow, parse_tlv_maps};
 use openflow::{Message, OfPort, OfpError, StatsReply, StatsRequest, Version};
 use packet::FlowMatch;
 use packet::flow::FieldId;
@@ -545,4 +546,19 @@ fn trace_says_what_normal_would_do_now() {
     assert_eq!(outputs.matches(',').count(), 0, "{after}");
     let error = rig.switch.trace(&["br9".to_owned(), flow.to_owned()], Traced::Packet);
     assert_eq!(error, Err("Unknown bridge name: br9".to_owned()));
+}
+
+#[test]
+fn trace_prints_options_of_tunnels() {
+    let mut rig = rig(Rig::new());
+    let maps = parse_tlv_maps("{class=0x102,type=0x80,len=4}->tun_metadata0").expect("a map");
+    let change = TlvTableMod { command: TlvCommand::Add, maps };
+    ask(&mut rig, Message::TlvTableMod(change));
+    flow(&mut rig, "tun_metadata0=0x34/0xff,actions=output:2");
+    let packet = "in_port=1,tun_id=7,tun_src=192.0.2.2,tun_dst=192.0.2.1,tun_metadata0=0x1234";
+    let trace = rig.switch.trace(&["br0".to_owned(), packet.to_owned()], Traced::Packet);
+    let trace = trace.expect("a trace");
+    let line = |word: &str| trace.lines().find(|line| line.starts_with(word)).expect("a line");
+    assert!(line("Flow: ").contains(",tun_metadata0=0x1234,"), "{trace}");
+    assert!(line("Megaflow: ").contains(",tun_metadata0=0x34/0xff"), "{trace}");
 }
