@@ -284,7 +284,7 @@ pub fn tunnel_open(input: &[u8]) {
         tunnels.add_port(&from_anywhere(kind), no);
     }
     let addresses = vec!["10.0.0.1".parse().unwrap_or_else(|e| panic!("{e}"))];
-    let terminator = Terminator { mac: MacAddr([2, 0, 0, 0, 0, 1]), addresses };
+    let terminator = Terminator::new(MacAddr([2, 0, 0, 0, 0, 1]), addresses);
     let source = if choice % 2 == 0 { Source::Carrier } else { Source::Port(&terminator) };
     POOL.with_borrow_mut(|pool| {
         let pool = pool.get_or_insert_with(|| {

@@ -189,6 +189,16 @@ pub struct Terminator {
     pub mac: MacAddr,
     /// Its IP addresses.
     pub addresses: Vec<IpAddr>,
+    /// Whether packets come there whose checksums inside may be unfinished, of which nobody tells.
+    pub recovers: Switch,
+}
+
+impl Terminator {
+    /// A port with addresses, to whose checksums there is no more than is told.
+    #[must_use]
+    pub const fn new(mac: MacAddr, addresses: Vec<IpAddr>) -> Terminator {
+        Terminator { mac, addresses, recovers: Switch::Off }
+    }
 }
 
 #[cfg(test)]

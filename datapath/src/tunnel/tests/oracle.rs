@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::drop_reason::DropReason;
-use crate::frame::{Frame, FrameMemory, FramePool};
+use crate::frame::{Frame, FrameMemory, FramePool, Offload};
 use crate::offload::checksum::complete;
 use crate::offload::tests::any_recipe;
 use crate::tunnel::encapsulate::{Ends, Outer, Unwritten};
@@ -139,12 +139,19 @@ proptest! {
         // The checksum inside may still be unfinished; the one outside is right all the same.
         let mut on_the_wire = pool.copy(&frame).unwrap();
         prop_assert!(complete(&mut on_the_wire));
-        for frame in [&mut on_the_wire, &mut frame] {
+        // As well if nobody tells, where they are looked for.
+        let mut hidden = pool.copy(&frame).unwrap();
+        hidden.set_offload(Offload::NONE);
+        for frame in [&mut on_the_wire, &mut frame, &mut hidden] {
             let mut found = TunnelKey::new();
-            let terminator = Terminator { mac: MacAddr(host(0xa1)), addresses: vec![key.dst] };
+            let own = MacAddr(host(0xa1));
+            let recovers = Switch::On;
+            let terminator = Terminator { recovers, ..Terminator::new(own, vec![key.dst]) };
             let source = if has_link { Source::Port(&terminator) } else { Source::Carrier };
             let opened = open(frame, source, &tunnels(&config), &mut found);
             prop_assert_eq!(opened, Opened::By(port(5)));
+            let whole = Offload { gso: None, ..*frame.offload() };
+            frame.set_offload(whole);
             prop_assert!(complete(frame));
             prop_assert_eq!(frame.data(), &finished[..]);
             prop_assert_eq!(found.tp_src == 0, config.kind == TunnelKind::Gre);
@@ -217,7 +224,7 @@ proptest! {
         }
         let mut alone = pool.copy(&second).unwrap();
         let tunnels = tunnels(&config);
-        let terminator = Terminator { mac: MacAddr(host(0xa1)), addresses: vec![key.dst] };
+        let terminator = Terminator::new(MacAddr(host(0xa1)), vec![key.dst]);
         let source = if has_link { Source::Port(&terminator) } else { Source::Carrier };
         let mut opener = Opener::new(source, &tunnels);
         let opened = opener.open(&mut first);

@@ -33,7 +33,8 @@ use std::time::Duration;
 use datapath::l2::vlan::PortVlan;
 use datapath::netdev::carrier;
 use datapath::tunnel::{
-    Address, Path, Terminator, Tunnel, TunnelConfig, TunnelKind, Tunnels, Uplink, Way,
+    Address, Path, Switch as Recovers, Terminator, Tunnel, TunnelConfig, TunnelKind, Tunnels,
+    Uplink, Way,
 };
 use datapath::view::{self, PortKind, PortStats};
 use datapath::{BridgeId, PortNo};
@@ -431,7 +432,22 @@ impl Switch {
         let (index, mac) = (link.index()?, link.interface()?.mac);
         let own = self.tunnels.addresses.iter().filter(|address| address.index == index);
         let addresses: Vec<IpAddr> = own.map(|address| address.ip).collect();
-        (!addresses.is_empty()).then(|| Arc::new(Terminator { mac, addresses }))
+        if addresses.is_empty() {
+            return None;
+        }
+        let recovers = if self.is_recovered(port.bridge) { Recovers::On } else { Recovers::Off };
+        Some(Arc::new(Terminator { mac, addresses, recovers }))
+    }
+
+    /// Whether unfinished checksums are looked for in what comes to a bridge: by one of its ports, or of
+    /// those that it is joined to.
+    fn is_recovered(&self, bridge: &str) -> bool {
+        let mut bridges = BTreeSet::new();
+        self.joined(bridge, &mut bridges);
+        let mut ports = bridges.iter().flat_map(|bridge| self.ports_of(bridge));
+        ports.any(|port| {
+            self.engine.netdev(port.state.no).is_some_and(|device| device.recovers_checksums())
+        })
     }
 
     /// Takes what the kernel tells of routes, addresses and neighbours.
