@@ -229,7 +229,7 @@ pub fn may_be_for(frame: &[u8], terminator: &Terminator) -> bool {
     let Some((header, packet)) = EthernetHeader::parse(frame) else {
         return false;
     };
-    header.dst == terminator.mac
+    terminator.hears(header.dst)
         && match header.ethertype() {
             EtherType::IPV4 => packet.get(9).is_some_and(|proto| is_tunnel(IpProto(*proto))),
             EtherType::IPV6 => packet.len() >= ipv6::HEADER_LEN,
@@ -255,7 +255,8 @@ fn find(
     };
     let Some(ip) = Ip::read(data, l3, key) else { return Ok(None) };
     if let Source::Port(terminator) = source
-        && !terminator.addresses.contains(&key.dst)
+        && !EthernetHeader::parse(data)
+            .is_some_and(|(header, _)| terminator.takes(header.dst, key.dst))
     {
         return Ok(None);
     }
