@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::drop_reason::DropReason;
 use crate::frame::{Frame, FrameMemory, FramePool, Offload};
+use crate::l2::normal::lab::frame;
 use crate::offload::checksum::complete;
 use crate::offload::tests::any_recipe;
 use crate::tunnel::encapsulate::{Ends, Outer, Unwritten};
@@ -282,4 +283,38 @@ proptest! {
         let opened = open(&mut frame, Source::Carrier, &tunnels(&config), &mut found);
         prop_assert_ne!(opened, Opened::No);
     }
+}
+
+/// A kernel leaves the checksum of GRE to the device as well, and a socket tells nothing of that.
+#[test]
+fn a_checksum_of_gre_that_is_left_to_the_device_is_zero() {
+    let mut pool = FramePool::new(FrameMemory::new(4, 4).unwrap());
+    let config = TunnelConfig { csum: Switch::On, ..config(TunnelKind::Gre) };
+    let (state, ends) = (
+        TunnelState::default(),
+        Ends {
+            src: ip(REMOTE),
+            dst: ip(LOCAL),
+            link: Some(Link { dst: MacAddr(host(0xa1)), ..link(0) }),
+        },
+    );
+    let inner = frame(host(2), host(1));
+    let mut written = pool.from_bytes(&inner).unwrap();
+    Outer::new((&config, &state), None, &ends).unwrap().write(&mut written).unwrap();
+    let recovers = Terminator { recovers: Switch::On, ..Terminator::clone(&terminator()) };
+    let mut opened = |sum: [u8; 2], source: Source<'_>| {
+        let mut bytes = written.data().to_vec();
+        bytes[14 + 20 + 4..][..2].copy_from_slice(&sum);
+        let from = if matches!(source, Source::Carrier) { 14 } else { 0 };
+        let mut frame = pool.from_bytes(&bytes[from..]).unwrap();
+        let opened = open(&mut frame, source, &tunnels(&config), &mut TunnelKey::new());
+        assert!(opened != Opened::By(port(5)) || frame.data() == inner);
+        pool.put(frame);
+        opened
+    };
+    assert_eq!(opened([0, 0], Source::Carrier), Opened::By(port(5)));
+    assert_eq!(opened([0, 0], Source::Port(&recovers)), Opened::By(port(5)));
+    let lost = Opened::Lost(DropReason::TunnelBadChecksum);
+    assert_eq!(opened([0, 0], Source::Port(&terminator())), lost);
+    assert_eq!(opened([0, 1], Source::Carrier), lost);
 }
