@@ -64,7 +64,7 @@ pub fn tunnel(wire: PortNo) -> Tunnel {
 /// The addresses of the port that outer packets come by.
 #[must_use]
 pub fn terminator() -> Terminator {
-    Terminator { mac: LOCAL_MAC, addresses: vec![LOCAL] }
+    Terminator::new(LOCAL_MAC, vec![LOCAL])
 }
 
 /// A frame as it comes from the remote host; nothing, if it is too long for any.

@@ -7,18 +7,20 @@ mod translation;
 
 use std::cell::RefCell;
 use std::io::{IoSlice, Read as _};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use datapath::cache::{self, Claim, FlowCache, Installed};
-use datapath::frame::{Frame, FrameMemory, FramePool};
+use datapath::frame::{Checksum, Frame, FrameMemory, FramePool, Offload};
 use datapath::netdev::TxCaps;
 use datapath::netdev::vhost::{self, Connection, Queues};
 use datapath::offload::{self, Limits, vnet};
 use datapath::snapshot;
 use datapath::tunnel::encapsulate::{Ends, Outer, Unwritten};
 use datapath::tunnel::open::{Opened, Source, open};
+use datapath::tunnel::uplink::{answer, heard};
 use datapath::tunnel::{
     Address, Byte, Key, Switch, Terminator, TunnelConfig, TunnelKey, TunnelKind, TunnelState,
     Tunnels,
@@ -32,6 +34,7 @@ use openflow::text::{parse_actions, parse_flow, parse_group, parse_match, parse_
 use openflow::text::{parse_monitor, parse_packet_out};
 use openflow::{Codec, Message, Version};
 use packet::arp::ArpMessage;
+use packet::ethernet::EthernetHeader;
 use packet::flow::extract::{self, Depth, VlanLimit};
 use packet::flow::{FieldId, place};
 use packet::icmp::IcmpHeader;
@@ -62,6 +65,7 @@ pub const TARGETS: &[Target] = &[
     ("translate", translate),
     ("tunnel_header", tunnel_header),
     ("tunnel_open", tunnel_open),
+    ("uplink", uplink),
     ("vhost_messages", vhost_messages),
     ("vhost_ring", vhost_ring),
 ];
@@ -274,6 +278,13 @@ pub fn from_anywhere(kind: TunnelKind) -> TunnelConfig {
     }
 }
 
+/// A port with addresses.
+fn terminator() -> Terminator {
+    let v6 = Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 1);
+    let addresses = vec![Ipv4Addr::new(10, 0, 0, 1).into(), v6.into()];
+    Terminator::new(MacAddr([2, 0, 0, 0, 0, 1]), addresses)
+}
+
 /// The input is a choice of where it arrives, and an outer packet. What is opened can be closed again,
 /// and then opens to the same.
 pub fn tunnel_open(input: &[u8]) {
@@ -283,8 +294,11 @@ pub fn tunnel_open(input: &[u8]) {
     for (no, kind) in (0..).filter_map(PortNo::new).zip(KINDS) {
         tunnels.add_port(&from_anywhere(kind), no);
     }
-    let addresses = vec!["10.0.0.1".parse().unwrap_or_else(|e| panic!("{e}"))];
-    let terminator = Terminator { mac: MacAddr([2, 0, 0, 0, 0, 1]), addresses };
+    let mut terminator = terminator();
+    if choice & 2 != 0 {
+        terminator.groups = vec![Ipv4Addr::new(239, 1, 1, 1).into()];
+        terminator.recovers = Switch::On;
+    }
     let source = if choice % 2 == 0 { Source::Carrier } else { Source::Port(&terminator) };
     POOL.with_borrow_mut(|pool| {
         let pool = pool.get_or_insert_with(|| {
@@ -327,6 +341,48 @@ fn close_again(
         Err(error) => panic!("{error:?}"),
     }
     pool.put(again);
+}
+
+/// The input says whether the device has looked at the checksum, and is a frame from the link of an uplink.
+/// Who is heard is one host; who is answered is told where the port is, by a frame that nobody answers.
+pub fn uplink(input: &[u8]) {
+    with_answer(input, |asked, answered| {
+        if let Some((ip, mac)) = heard(asked) {
+            assert!(!ip.is_multicast() && !ip.is_unspecified() && !mac.is_multicast());
+        }
+        let Some((frame, again)) = answered else { return };
+        let port = terminator();
+        let (header, _) = EthernetHeader::parse(frame.data()).unwrap_or_else(|| panic!("a frame"));
+        assert!(header.src == port.mac && !header.dst.is_multicast());
+        let told = heard(frame).unwrap_or_else(|| panic!("an answer that says nothing"));
+        assert!(port.addresses.contains(&told.0) && told.1 == port.mac);
+        assert!(again.is_none(), "an answer is answered");
+    });
+}
+
+/// What is told by a frame from the link of an uplink: whether somebody is heard, and is answered.
+#[must_use]
+pub fn told_by_uplink(input: &[u8]) -> (bool, bool) {
+    with_answer(input, |asked, answered| (heard(asked).is_some(), answered.is_some()))
+}
+
+/// Hands over the frame, and the answer to it with the answer to that.
+fn with_answer<T: Default>(
+    input: &[u8],
+    then: impl FnOnce(&Frame, Option<(&Frame, Option<&Frame>)>) -> T,
+) -> T {
+    let Some((choice, bytes)) = input.split_first() else { return T::default() };
+    let mut pool = FramePool::new(FrameMemory::new(4, 4).unwrap_or_else(|e| panic!("{e}")));
+    let Some(mut asked) = pool.from_bytes(bytes) else { return T::default() };
+    if choice % 2 != 0 {
+        asked.set_offload(Offload { checksum: Checksum::Valid, gso: None });
+    }
+    let port = terminator();
+    let answered = answer(&asked, &port, &mut pool);
+    let again = answered.as_ref().and_then(|frame| answer(frame, &port, &mut pool));
+    let told = then(&asked, answered.as_ref().map(|frame| (frame, again.as_ref())));
+    pool.put_all([Some(asked), answered, again].into_iter().flatten());
+    told
 }
 
 /// Bytes of a guest's memory.

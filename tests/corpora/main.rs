@@ -78,6 +78,10 @@ fn seeds_reach_beyond_the_first_check() {
     assert!(seeds("layers").iter().filter(is_ip).count() >= 6);
     assert!(seeds("offload").iter().filter(is_accepted).count() >= 12);
     assert!(seeds("tunnel_open").iter().filter(|seed| is_opened(seed)).count() >= 9);
+    let told: Vec<_> = seeds("uplink").iter().map(|seed| targets::told_by_uplink(seed)).collect();
+    let count = |of: (bool, bool)| told.iter().filter(|told| **told == of).count();
+    // Both, one alone, and none.
+    assert_eq!([count((true, true)), count((true, false)), count((false, false))], [2, 3, 4]);
     let n_sending = seeds("translate").iter().filter(|s| targets::n_sent_by_flows(s) > 0).count();
     assert!(n_sending >= 8, "{n_sending}");
     let n_running = seeds("vhost_messages").iter().filter(|s| targets::has_ring_running(s)).count();

@@ -6,7 +6,7 @@ use openflow::flow::{FlowCommand, FlowStats, FlowStatsRequest};
 use openflow::group::{GroupCommand, GroupDesc, GroupMod, GroupType, Selection};
 use openflow::meter::{BandKind, MeterBand, MeterCommand, MeterConfig, MeterFlags, MeterMod};
 use openflow::packet_io::PacketOut;
-use openflow::text::{Names, parse_actions, parse_flow, parse_group};
+use openflow::text::{parse_actions, parse_flow};
 use openflow::{Message, OfPort, OfpError, StatsReply, StatsRequest, Version};
 use packet::FlowMatch;
 use packet::flow::FieldId;
@@ -20,7 +20,7 @@ use crate::rig::Rig;
 const BY: Asker = Asker { conn: ConnId(1), version: Version::V13, xid: 1 };
 
 /// A bridge `br0` with dummy ports `p1` to `p4` of those numbers, and without flows.
-fn rig(mut rig: Rig) -> Rig {
+pub fn rig(mut rig: Rig) -> Rig {
     rig.run("add-br br0 fail_mode=secure");
     for n in 1..=4 {
         rig.run(&format!("add-port br0 p{n} type=dummy ofport_request={n}"));
@@ -28,7 +28,7 @@ fn rig(mut rig: Rig) -> Rig {
     rig
 }
 
-fn ask(rig: &mut Rig, message: Message) -> Vec<Message> {
+pub fn ask(rig: &mut Rig, message: Message) -> Vec<Message> {
     rig.switch.openflow("br0", BY, message).expect("the message is taken")
 }
 
@@ -39,7 +39,7 @@ fn try_flow(rig: &mut Rig, command: FlowCommand, text: &str) -> Result<(), OfpEr
     done.map(|_| ())
 }
 
-fn flow(rig: &mut Rig, text: &str) {
+pub fn flow(rig: &mut Rig, text: &str) {
     try_flow(rig, FlowCommand::Add, text).expect("the flow is taken");
 }
 
@@ -568,53 +568,6 @@ fn two_bridges_with_flows_are_joined() {
 }
 
 #[test]
-fn a_flow_that_only_writes_is_traced_as_by_open_vswitch() {
-    let mut rig = rig(Rig::new());
-    flow(&mut rig, "in_port=1,actions=load:5->NXM_NX_REG0[]");
-    let trace = rig.switch.trace(&["br0".to_owned(), "in_port=1".to_owned()], Traced::Packet);
-    let trace = trace.expect("a trace");
-    assert!(trace.contains("\nFinal flow: reg0=0x5,in_port=1,"), "{trace}");
-    assert!(trace.ends_with("\nDatapath actions: drop\n"), "{trace}");
-    let trace = rig.switch.trace(&["br0".to_owned(), "in_port=2".to_owned()], Traced::Packet);
-    assert!(trace.expect("a trace").contains("Drop reason: no flow matches"));
-}
-
-#[test]
-fn traces_read_as_in_open_vswitch() {
-    let mut rig = rig(Rig::new());
-    let group = "group_id=1,type=ff,bucket=watch_port:2,output:2,bucket=watch_port:3,output:3";
-    let group = parse_group(GroupCommand::Add, group, Names::NONE).expect("a group");
-    ask(&mut rig, Message::GroupMod(group));
-    flow(&mut rig, "priority=2,in_port=1,actions=write_actions(output:3,group:1),goto_table:4");
-    flow(&mut rig, "priority=3,ip,actions=dec_ttl,output:2");
-    let mut trace = |flow: &str| {
-        let words = ["br0".to_owned(), flow.to_owned()];
-        rig.switch.trace(&words, Traced::Packet).expect("a trace")
-    };
-    let expected = "
-bridge(\"br0\")
--------------
- 0. in_port=1, priority 2
-    write_actions(output:3,group:1)
-     -> action set is: group:1
-    goto_table:4
-     4. No match.
-            drop
---. Executing action set:
-    group:1
-     -> using bucket 0
-    bucket 0
-            output:2
-
-Final flow: unchanged
-";
-    let told = trace("in_port=1");
-    assert!(told.contains(expected), "{told}");
-    let told = trace("in_port=2,ip,nw_ttl=1");
-    assert!(told.contains("\n    dec_ttl\n     >> IPv4 decrement TTL exception\n"), "{told}");
-}
-
-#[test]
 fn prefixes_keep_cached_flows_few() {
     let n_cached = |setting: &str| {
         let mut rig = rig(Rig::new());
@@ -638,28 +591,4 @@ fn prefixes_keep_cached_flows_few() {
         let error = rig.try_run(&format!("set bridge br0 table-prefixes={value}"));
         assert!(error.as_ref().is_err_and(|error| error.contains(why)), "{error:?}");
     }
-}
-
-#[test]
-fn trace_says_what_normal_would_do_now() {
-    let mut rig = Rig::new();
-    rig.run("add-br br0");
-    for n in 1..=3 {
-        rig.run(&format!("add-port br0 p{n} type=dummy ofport_request={n}"));
-    }
-    let flow = "in_port=1,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02";
-    let trace = |rig: &mut Rig| {
-        rig.switch.trace(&["br0".to_owned(), flow.to_owned()], Traced::Packet).expect("a trace")
-    };
-    let before = trace(&mut rig);
-    assert!(before.contains(" -> no learned MAC for destination, flooding\n"), "{before}");
-    let mut learn = Frame::new([2, 0, 0, 0, 0, 9], [2, 0, 0, 0, 0, 2]).text("learn");
-    learn.truncate(60);
-    rig.send("p3", &learn);
-    let after = trace(&mut rig);
-    assert!(after.contains(" -> forwarding to learned port\n"), "{after}");
-    let outputs = after.lines().last().expect("a line");
-    assert_eq!(outputs.matches(',').count(), 0, "{after}");
-    let error = rig.switch.trace(&["br9".to_owned(), flow.to_owned()], Traced::Packet);
-    assert_eq!(error, Err("br9: unknown bridge".to_owned()));
 }

@@ -14,4 +14,5 @@ mod matrix;
 mod mirror;
 mod patch;
 mod rig;
+mod traces;
 mod vlan;

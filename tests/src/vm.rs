@@ -1,8 +1,8 @@
 //! A virtual machine in QEMU, emulated in software: Debian's cloud kernel, and busybox for the rest.
 //!
 //! # Design
-//! The guest's whole file system is an archive that is made once per test program: busybox, the kernel's
-//! network modules, and a script that runs the lines that the test writes to the serial console.
+//! The guest's whole file system is an archive that is made once per test program: busybox, `ip` with its
+//! libraries, the kernel's network modules, and a script that runs the lines that the test writes to the serial console.
 //! Nothing is installed in a guest, and nothing of it stays.
 
 use std::fs;
@@ -43,7 +43,8 @@ const MODULES: &[&str] = &[
 ];
 
 /// Modules that a test loads itself: `insmod /modules/NAME.ko`.
-const MORE_MODULES: &[&str] = &["net/core/pktgen"];
+const MORE_MODULES: &[&str] =
+    &["net/core/pktgen", "net/ipv4/ip_tunnel", "net/ipv4/gre", "net/ipv4/ip_gre"];
 
 const INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp /etc /sbin
@@ -131,6 +132,7 @@ fn make_archive(root: &Path, modules: &Path, archive: &Path) {
     fs::copy("/bin/busybox", root.join("bin/busybox")).expect("busybox: dist/install-deps test");
     program("init", INIT);
     program("lease", LEASE);
+    add_iproute2(root);
     let mut order = String::new();
     for module in MODULES.iter().chain(MORE_MODULES) {
         let name = module.rsplit('/').next().unwrap_or_default();
@@ -154,6 +156,19 @@ fn make_archive(root: &Path, modules: &Path, archive: &Path) {
         archive.display()
     );
     must(&["sh", "-c", &line]);
+}
+
+/// Gives the guest the `ip` of this machine as `/ip`, which knows more kinds of devices than busybox's.
+fn add_iproute2(root: &Path) {
+    let ip = ["/bin/ip", "/sbin/ip"].into_iter().find(|path| Path::new(path).exists());
+    let ip = ip.expect("iproute2: dist/install-deps test");
+    fs::copy(ip, root.join("ip")).expect("iproute2");
+    for word in must(&["ldd", ip]).split_whitespace().filter(|word| word.starts_with('/')) {
+        let library = root.join(word.trim_start_matches('/'));
+        let folder = library.parent().expect("a folder");
+        fs::create_dir_all(folder).expect("a folder of libraries");
+        fs::copy(word, &library).expect("a library");
+    }
 }
 
 /// Arguments for a card, the `n`th of its guest.

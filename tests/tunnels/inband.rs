@@ -1,62 +1,48 @@
 //! The underlay within the datapath: this host's address is on the switch's own port.
 
 use switch_tests::ledger::assert_conserved;
-use switch_tests::traffic::{ping, tcp, wait_reachable};
 use switch_tests::wait::wait_until;
 
-use crate::rig::{INNER_MTU, Kind, PATIENCE, Site, Underlay, remote};
+use crate::rig::{Kind, Over, PATIENCE, Site, Underlay, gateway_row, join};
 
 /// A switch whose uplink is a port of the bridge `phy`, which has the host's addresses.
-fn inband(underlay: &Underlay, n: u8) -> Site {
+pub fn inband(underlay: &Underlay, n: u8, keys: &[&str]) -> Site {
     let site = Site::new(underlay.wire(n));
-    site.daemon.ofctl(&["add-br", "phy", "--", "add-port", "phy", "wan"]);
+    site.daemon.ofctl(&[&["add-br", "phy", "--", "add-port", "phy", "wan"], keys].concat());
     site.end.address(n, "phy");
     site
 }
 
-fn connects(kind: Kind, is_v6: bool) {
+fn connects(kind: Kind, over: Over) {
     let underlay = Underlay::new();
-    let (one, two) = (inband(&underlay, 1), Site::new(underlay.end(2)));
-    let at = |site: &Site| if is_v6 { site.end.v6.clone() } else { site.end.v4.clone() };
-    let port_type = kind.port_type();
-    for (here, there) in [(&one, &two), (&two, &one)] {
-        here.tunnel(&[&port_type, &remote(&at(there)), "key=5"]);
-    }
-    let (h1, h2) = (one.host(1, &[]), two.host(2, &[]));
-    wait_reachable(&h1, &h2);
-    ping(&h1, &h2, 50, 56);
-    ping(&h2, &h1, 20, INNER_MTU as usize - 28);
-    tcp(&h1, &h2, 8 << 20);
-    tcp(&h2, &h1, 8 << 20);
+    let (one, two) = (inband(&underlay, 1, &[]), Site::new(underlay.end(2)));
+    let _hosts = join(kind, over, &["key=5"], (&one, &two));
     assert_eq!(one.status("t", "underlay"), "datapath (port phy)");
     assert_eq!(one.status("t", "tunnel_egress_iface"), "phy");
-    assert_eq!(one.status("t", "source_ip"), at(&one));
-    let neighbours = one.daemon.ofctl(&["tnl/neigh/show"]);
-    let gateway = if is_v6 { "fd09:1::1" } else { "10.9.1.1" };
-    let row = neighbours.lines().find(|line| line.starts_with(gateway)).expect("the gateway");
-    assert!(row.split_whitespace().nth(2) == Some("phy"), "{neighbours}");
+    assert_eq!(one.status("t", "source_ip"), one.end.at(over));
+    assert_eq!(gateway_row(&one, over)[2], "phy");
     assert_conserved(&one.daemon);
 }
 
 #[test]
 fn vxlan_leaves_by_the_switch_s_own_port() {
-    connects(Kind::Vxlan, false);
+    connects(Kind::Vxlan, Over::V4);
 }
 
 #[test]
 fn geneve_over_ipv6_leaves_by_the_switch_s_own_port() {
-    connects(Kind::Geneve, true);
+    connects(Kind::Geneve, Over::V6);
 }
 
 #[test]
 fn gre_leaves_by_the_switch_s_own_port() {
-    connects(Kind::Gre, false);
+    connects(Kind::Gre, Over::V4);
 }
 
 #[test]
 fn a_next_hop_that_is_silent_is_told_and_heard_when_it_speaks() {
     let underlay = Underlay::new();
-    let one = inband(&underlay, 1);
+    let one = inband(&underlay, 1, &[]);
     one.end.ns.ip(&["route", "add", "203.0.113.0/24", "via", "10.9.1.77"]);
     one.tunnel(&["type=vxlan", "remote_ip=203.0.113.9"]);
     wait_until("the silence to be told", PATIENCE, || {

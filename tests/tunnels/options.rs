@@ -53,6 +53,9 @@ fn net_geneve_options_set_at_one_end_are_matched_at_the_other() {
     ping(&h1, &h2, 50, 56);
     ping(&h2, &h1, 20, 1000);
     assert!(n_packets(&one, "0x5") >= 70 && n_packets(&one, "0x6") == 0);
+    let cached = one.daemon.ofctl(&["dpctl/dump-flows"]);
+    let looked_at = "geneve({class=0x102,type=0x80,len=4,0x98001/0x7fff8001})";
+    assert!(cached.contains(looked_at), "{cached}");
     // What is marked otherwise, or not at all, is another flow's, also where flows are cached.
     theirs(&["add-flow", "int", "in_port=h2,actions=set_field:0x8000->tun_metadata0,output:t"]);
     h2.ns.must(&["sh", "-c", "ping -c 1 -W 1 10.0.0.1 || true"]);

@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use switch_tests::lab::{DEV, Host};
+use switch_tests::traffic::{ping, tcp, wait_reachable};
 use switch_tests::wait::wait_until;
 use switch_tests::{Daemon, Netns};
 
@@ -72,7 +73,32 @@ pub fn enable_ipv6(ns: &Netns) {
     }
 }
 
+/// What outer packets are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Over {
+    V4,
+    V6,
+}
+
+impl Over {
+    /// The address of the first end's router.
+    pub fn gateway(self) -> &'static str {
+        match self {
+            Over::V4 => "10.9.1.1",
+            Over::V6 => "fd09:1::1",
+        }
+    }
+}
+
 impl End {
+    /// Its address.
+    pub fn at(&self, over: Over) -> &str {
+        match over {
+            Over::V4 => &self.v4,
+            Over::V6 => &self.v6,
+        }
+    }
+
     /// Gives an interface the end's addresses and routes.
     pub fn address(&self, n: u8, dev: &str) {
         self.ns.ip(&["link", "set", dev, "up"]);
@@ -154,6 +180,34 @@ impl Kind {
     pub fn port_type(self) -> String {
         format!("type={}", self.word())
     }
+}
+
+/// Joins two sites by a tunnel with these keys, puts a host behind each, and lets traffic cross both ways.
+pub fn join(kind: Kind, over: Over, keys: &[&str], (one, two): (&Site, &Site)) -> (Host, Host) {
+    let port_type = kind.port_type();
+    for (here, there) in [(one, two), (two, one)] {
+        here.tunnel(&[&[port_type.as_str(), &remote(there.end.at(over))], keys].concat());
+    }
+    let (h1, h2) = (one.host(1, &[]), two.host(2, &[]));
+    cross(&h1, &h2);
+    (h1, h2)
+}
+
+/// Lets traffic cross both ways, also packets of the whole MTU.
+pub fn cross(h1: &Host, h2: &Host) {
+    wait_reachable(h1, h2);
+    ping(h1, h2, 50, 56);
+    ping(h2, h1, 20, INNER_MTU as usize - 28);
+    tcp(h1, h2, 8 << 20);
+    tcp(h2, h1, 8 << 20);
+}
+
+/// The gateway of the first site, as `tnl/neigh/show` knows it: address, MAC address, bridge.
+pub fn gateway_row(site: &Site, over: Over) -> Vec<String> {
+    let shown = site.daemon.ofctl(&["tnl/neigh/show"]);
+    let row = shown.lines().find(|line| line.starts_with(over.gateway()));
+    let row = row.unwrap_or_else(|| panic!("no gateway: {shown}"));
+    row.split_whitespace().map(str::to_owned).collect()
 }
 
 /// `remote_ip=…`.

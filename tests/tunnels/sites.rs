@@ -5,9 +5,9 @@ use switch_tests::frame::{BROADCAST, Frame};
 use switch_tests::inject::inject;
 use switch_tests::lab::DEV;
 use switch_tests::ledger::assert_conserved;
-use switch_tests::traffic::{ping, tcp, wait_reachable};
+use switch_tests::traffic::wait_reachable;
 
-use crate::rig::{INNER_MTU, Kind, Site, Underlay, remote};
+use crate::rig::{Kind, Over, Site, Underlay, join, remote};
 
 /// Two sites, a host on each.
 fn sites() -> (Underlay, Site, Site) {
@@ -16,26 +16,13 @@ fn sites() -> (Underlay, Site, Site) {
     (underlay, one, two)
 }
 
-/// Bytes of ping's payload that fill an inner packet.
-const FULL: usize = INNER_MTU as usize - 28;
-
-fn connects(kind: Kind, is_v6: bool, keys: &[&str]) {
+fn connects(kind: Kind, over: Over, keys: &[&str]) {
     let (_underlay, one, two) = sites();
-    let at = |site: &Site| if is_v6 { site.end.v6.clone() } else { site.end.v4.clone() };
-    let port_type = kind.port_type();
-    for (here, there) in [(&one, &two), (&two, &one)] {
-        here.tunnel(&[&[port_type.as_str(), &remote(&at(there))], keys].concat());
-    }
-    let (h1, h2) = (one.host(1, &[]), two.host(2, &[]));
-    wait_reachable(&h1, &h2);
-    ping(&h1, &h2, 50, 56);
-    ping(&h2, &h1, 20, FULL);
-    tcp(&h1, &h2, 8 << 20);
-    tcp(&h2, &h1, 8 << 20);
+    let _hosts = join(kind, over, keys, (&one, &two));
     let status = &one.daemon.port("t")["status"];
     assert_eq!(status["tunnel_egress_iface"], "wan");
     assert_eq!(status["tunnel_egress_iface_carrier"], "up");
-    assert_eq!(status["source_ip"], at(&one));
+    assert_eq!(status["source_ip"], one.end.at(over));
     assert_eq!(status["underlay"], "host");
     assert_conserved(&one.daemon);
     assert_conserved(&two.daemon);
@@ -43,42 +30,42 @@ fn connects(kind: Kind, is_v6: bool, keys: &[&str]) {
 
 #[test]
 fn vxlan_joins_two_switches() {
-    connects(Kind::Vxlan, false, &[]);
+    connects(Kind::Vxlan, Over::V4, &[]);
 }
 
 #[test]
 fn vxlan_over_ipv6_with_a_key() {
-    connects(Kind::Vxlan, true, &["key=16777215"]);
+    connects(Kind::Vxlan, Over::V6, &["key=16777215"]);
 }
 
 #[test]
 fn vxlan_on_the_port_of_older_kernels() {
-    connects(Kind::Vxlan, false, &["dst_port=8472", "key=42"]);
+    connects(Kind::Vxlan, Over::V4, &["dst_port=8472", "key=42"]);
 }
 
 #[test]
 fn gre_joins_two_switches() {
-    connects(Kind::Gre, false, &[]);
+    connects(Kind::Gre, Over::V4, &[]);
 }
 
 #[test]
 fn gre_with_key_checksum_and_numbers() {
-    connects(Kind::Gre, false, &["key=4294967295", "csum=true", "seq=true"]);
+    connects(Kind::Gre, Over::V4, &["key=4294967295", "csum=true", "seq=true"]);
 }
 
 #[test]
 fn gre_over_ipv6() {
-    connects(Kind::Gre, true, &["key=7"]);
+    connects(Kind::Gre, Over::V6, &["key=7"]);
 }
 
 #[test]
 fn geneve_joins_two_switches() {
-    connects(Kind::Geneve, false, &["key=99"]);
+    connects(Kind::Geneve, Over::V4, &["key=99"]);
 }
 
 #[test]
 fn geneve_over_ipv6() {
-    connects(Kind::Geneve, true, &[]);
+    connects(Kind::Geneve, Over::V6, &[]);
 }
 
 #[test]

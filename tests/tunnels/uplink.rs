@@ -2,38 +2,25 @@
 //! nobody has set neighbours by hand.
 
 use switch_tests::ledger::assert_conserved;
-use switch_tests::traffic::{ping, tcp, wait_reachable};
+use switch_tests::traffic::wait_reachable;
 use switch_tests::wait::wait_until;
 
-use crate::rig::{INNER_MTU, Kind, PATIENCE, Site, Underlay, remote};
+use crate::rig::{Kind, Over, PATIENCE, Site, Underlay, gateway_row, join};
 
 /// A switch whose uplink is the one port of the bridge `phy`.
-fn direct(underlay: &Underlay, n: u8) -> Site {
+pub fn direct(underlay: &Underlay, n: u8) -> Site {
     let site = Site::new(underlay.wire(n));
     site.end.address(n, "wan");
     site.daemon.ofctl(&["add-br", "phy", "--", "add-port", "phy", "wan", "type=afxdp"]);
     site
 }
 
-fn connects(kind: Kind, is_v6: bool) {
+fn connects(kind: Kind, over: Over) {
     let underlay = Underlay::new();
     let (one, two) = (direct(&underlay, 1), Site::new(underlay.end(2)));
-    let at = |site: &Site| if is_v6 { site.end.v6.clone() } else { site.end.v4.clone() };
-    let port_type = kind.port_type();
-    for (here, there) in [(&one, &two), (&two, &one)] {
-        here.tunnel(&[&port_type, &remote(&at(there)), "key=5"]);
-    }
-    let (h1, h2) = (one.host(1, &[]), two.host(2, &[]));
-    wait_reachable(&h1, &h2);
-    ping(&h1, &h2, 50, 56);
-    ping(&h2, &h1, 20, INNER_MTU as usize - 28);
-    tcp(&h1, &h2, 4 << 20);
+    let (h1, h2) = join(kind, over, &["key=5"], (&one, &two));
     assert_eq!(one.status("t", "underlay"), "datapath (port wan)");
-    let neighbours = one.daemon.ofctl(&["tnl/neigh/show"]);
-    let gateway = if is_v6 { "fd09:1::1" } else { "10.9.1.1" };
-    let row = neighbours.lines().find(|line| line.starts_with(gateway)).expect("the gateway");
-    let mac = one.status("t", "next_hop_mac");
-    assert!(row.split_whitespace().nth(1) == Some(mac.as_str()), "{neighbours}");
+    assert_eq!(gateway_row(&one, over)[1], one.status("t", "next_hop_mac"));
     // The next hop has forgotten this host, asks, and is answered.
     underlay.router().ip(&["neigh", "flush", "dev", "s1"]);
     wait_reachable(&h2, &h1);
@@ -42,12 +29,12 @@ fn connects(kind: Kind, is_v6: bool) {
 
 #[test]
 fn vxlan_by_an_afxdp_uplink_finds_its_next_hop() {
-    connects(Kind::Vxlan, false);
+    connects(Kind::Vxlan, Over::V4);
 }
 
 #[test]
 fn geneve_over_ipv6_by_an_afxdp_uplink_finds_its_next_hop() {
-    connects(Kind::Geneve, true);
+    connects(Kind::Geneve, Over::V6);
 }
 
 /// Neither end hears of the checksums that the other's hosts leave unfinished.
@@ -55,13 +42,7 @@ fn geneve_over_ipv6_by_an_afxdp_uplink_finds_its_next_hop() {
 fn streams_cross_between_two_afxdp_uplinks() {
     let underlay = Underlay::new();
     let (one, two) = (direct(&underlay, 1), direct(&underlay, 2));
-    for (here, there) in [(&one, &two), (&two, &one)] {
-        here.tunnel(&["type=vxlan", &remote(&there.end.v4), "key=5"]);
-    }
-    let (h1, h2) = (one.host(1, &[]), two.host(2, &[]));
-    wait_reachable(&h1, &h2);
-    tcp(&h1, &h2, 4 << 20);
-    tcp(&h2, &h1, 4 << 20);
+    let _hosts = join(Kind::Vxlan, Over::V4, &["key=5"], (&one, &two));
     for site in [&one, &two] {
         assert_conserved(&site.daemon);
     }

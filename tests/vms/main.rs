@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test says by a panic what failed")]
 
+mod gretap;
 mod guests;
 mod memory;
 mod reconnect;

@@ -158,6 +158,11 @@ pub trait Netdev: Send {
         Ok(())
     }
 
+    /// Whether what is received may have unfinished checksums of which nobody tells: they are looked for.
+    fn recovers_checksums(&self) -> bool {
+        false
+    }
+
     /// Receives from now on what is sent to a multicast group on an interface of the host.
     ///
     /// # Errors

@@ -42,6 +42,7 @@ mod lookup;
 pub mod open;
 mod segment;
 mod state;
+mod terminator;
 pub(crate) mod too_big;
 pub mod uplink;
 pub mod waiting;
@@ -57,6 +58,7 @@ use crate::ids::PortNo;
 pub use lookup::Tunnels;
 pub use segment::Segment;
 pub use state::TunnelState;
+pub use terminator::{Terminator, group_mac};
 pub use uplink::Uplink;
 pub use waiting::Waiting;
 
@@ -178,17 +180,8 @@ pub struct Link {
     pub port: PortNo,
     /// Its own address.
     pub src: MacAddr,
-    /// The next hop's.
+    /// The next hop's, or that of a multicast group.
     pub dst: MacAddr,
-}
-
-/// The addresses of a port of the datapath: outer packets to them are opened there.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Terminator {
-    /// Its MAC address.
-    pub mac: MacAddr,
-    /// Its IP addresses.
-    pub addresses: Vec<IpAddr>,
 }
 
 #[cfg(test)]

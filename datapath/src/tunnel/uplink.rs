@@ -154,6 +154,9 @@ pub fn answer(frame: &Frame, port: &Terminator, pool: &mut FramePool) -> Option<
                 return None;
             }
             let to = message.option(SOURCE_OPTION).unwrap_or(header.src);
+            if to.is_multicast() {
+                return None; // it would be for many
+            }
             advertisement(port.mac, to, (message.target, message.src))
         }
         _ => return None,

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use datapath::PortNo;
 use datapath::pipeline::FlowDump;
 use openflow::text::{actions_text as of_actions_text, match_text};
+use packet::flow::OptionTable;
 
 use super::Switch;
 use crate::ofproto::odp::actions::{Words, actions_text};
@@ -93,6 +94,9 @@ impl Switch {
             let named = port.and_then(|port| Some(view.port(port)?.1.name.to_string()));
             named.filter(|_| style.names).unwrap_or_else(|| no.to_string())
         };
+        let in_port = u16::try_from(flow.key.in_port()).ok().and_then(PortNo::new);
+        let bridge = in_port.and_then(|port| Some(view.port(port)?.0));
+        let options = bridge.map_or(&OptionTable::EMPTY, |bridge| &bridge.options);
         let keeper = &self.of.shared.keeper;
         let words = Words { port: &name, view, keeper, key: &flow.key };
         let ufid = if style.more { format!("ufid:{}, ", flow.ufid) } else { String::new() };
@@ -112,7 +116,7 @@ impl Switch {
         let flags = if flags.is_empty() { flags } else { format!(", flags:{flags}") };
         format!(
             "{ufid}{}, packets:{}, bytes:{}, used:{used}{flags}, actions:{}\n",
-            flow_text(&flow.key, &flow.mask, &name),
+            flow_text((&flow.key, &flow.mask), options, &name),
             stats.packets,
             stats.bytes,
             actions_text(&flow.actions, &words)

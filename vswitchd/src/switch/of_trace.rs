@@ -171,16 +171,17 @@ impl Switch {
     }
 
     fn trace_round(&self, input: &XlateIn<'_>, text: &mut String) -> XlateOut {
-        text.push_str(&format!("Flow: {}\n", headers_text(input.key)));
+        let options = &input.bridge.options;
+        text.push_str(&format!("Flow: {}\n", headers_text(input.key, options)));
         let out = translate(input);
         text.push_str(&out.report.print());
         let last = match out.key == *input.key {
             true => "unchanged".to_owned(),
-            false => headers_text(&out.key),
+            false => headers_text(&out.key, options),
         };
         let mut mask = out.mask.clone();
         mask.add_field(FieldId::InPortOxm);
-        let megaflow = FlowMatch::new(input.key, mask).with_options(&input.bridge.options);
+        let megaflow = FlowMatch::new(input.key, mask).with_options(options);
         let megaflow = match_text(&megaflow, openflow::flow::DEFAULT_PRIORITY);
         let port = |no: u32| no.to_string();
         let words = Words { port: &port, view: input.view, keeper: input.keeper, key: input.key };

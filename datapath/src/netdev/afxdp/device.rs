@@ -329,6 +329,10 @@ impl Netdev for AfXdp {
         Ok(Box::new(AfXdpTxq::new(socket.clone(), stack.transpose()?)))
     }
 
+    fn recovers_checksums(&self) -> bool {
+        self.csum_recover == Checksums::Recover
+    }
+
     fn status(&self) -> Vec<(&'static str, String)> {
         let first = self.sockets.first().map(|socket| socket.abilities());
         let (chains, requests) = first.map_or((false, false), |a| (a.chains, a.requests));
@@ -336,7 +340,7 @@ impl Netdev for AfXdp {
             ("ifindex", self.link.ifindex.to_string()),
             ("xdp_mode", self.mode().to_owned()),
             ("n_rxq", self.sockets.len().to_string()),
-            ("rx_csum_recover", (self.csum_recover == Checksums::Recover).to_string()),
+            ("rx_csum_recover", self.recovers_checksums().to_string()),
             ("tx_checksum", if requests { "kernel" } else { "software" }.to_owned()),
             ("multi_buffer", chains.to_string()),
         ];

@@ -45,7 +45,7 @@ fn tunnelled(
 fn opened(frame: &mut Frame, config: &TunnelConfig, ends: &Ends) -> Opened {
     let mut tunnels = Tunnels::default();
     tunnels.add_port(&TunnelConfig { remote: Address::Flow, ..config.clone() }, port(5));
-    let terminator = Terminator { mac: MacAddr(host(0xa1)), addresses: vec![ends.dst] };
+    let terminator = Terminator::new(MacAddr(host(0xa1)), vec![ends.dst]);
     open(frame, Source::Port(&terminator), &tunnels, &mut TunnelKey::new())
 }
 

@@ -58,7 +58,7 @@ pub fn path(way: Way) -> Path {
 /// A port with the addresses of [`link`]'s own end.
 pub fn terminator() -> Arc<Terminator> {
     let addresses = vec![ip("192.168.7.7"), ip(LOCAL), ip("fc00::1")];
-    Arc::new(Terminator { mac: MacAddr(host(0xa1)), addresses })
+    Arc::new(Terminator::new(MacAddr(host(0xa1)), addresses))
 }
 
 impl Lab {

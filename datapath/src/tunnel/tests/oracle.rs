@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::drop_reason::DropReason;
-use crate::frame::{Frame, FrameMemory, FramePool};
+use crate::frame::{Frame, FrameMemory, FramePool, Offload};
+use crate::l2::normal::lab::frame;
 use crate::offload::checksum::complete;
 use crate::offload::tests::any_recipe;
 use crate::tunnel::encapsulate::{Ends, Outer, Unwritten};
@@ -139,12 +140,19 @@ proptest! {
         // The checksum inside may still be unfinished; the one outside is right all the same.
         let mut on_the_wire = pool.copy(&frame).unwrap();
         prop_assert!(complete(&mut on_the_wire));
-        for frame in [&mut on_the_wire, &mut frame] {
+        // As well if nobody tells, where they are looked for.
+        let mut hidden = pool.copy(&frame).unwrap();
+        hidden.set_offload(Offload::NONE);
+        for frame in [&mut on_the_wire, &mut frame, &mut hidden] {
             let mut found = TunnelKey::new();
-            let terminator = Terminator { mac: MacAddr(host(0xa1)), addresses: vec![key.dst] };
+            let own = MacAddr(host(0xa1));
+            let recovers = Switch::On;
+            let terminator = Terminator { recovers, ..Terminator::new(own, vec![key.dst]) };
             let source = if has_link { Source::Port(&terminator) } else { Source::Carrier };
             let opened = open(frame, source, &tunnels(&config), &mut found);
             prop_assert_eq!(opened, Opened::By(port(5)));
+            let whole = Offload { gso: None, ..*frame.offload() };
+            frame.set_offload(whole);
             prop_assert!(complete(frame));
             prop_assert_eq!(frame.data(), &finished[..]);
             prop_assert_eq!(found.tp_src == 0, config.kind == TunnelKind::Gre);
@@ -217,7 +225,7 @@ proptest! {
         }
         let mut alone = pool.copy(&second).unwrap();
         let tunnels = tunnels(&config);
-        let terminator = Terminator { mac: MacAddr(host(0xa1)), addresses: vec![key.dst] };
+        let terminator = Terminator::new(MacAddr(host(0xa1)), vec![key.dst]);
         let source = if has_link { Source::Port(&terminator) } else { Source::Carrier };
         let mut opener = Opener::new(source, &tunnels);
         let opened = opener.open(&mut first);
@@ -275,4 +283,38 @@ proptest! {
         let opened = open(&mut frame, Source::Carrier, &tunnels(&config), &mut found);
         prop_assert_ne!(opened, Opened::No);
     }
+}
+
+/// A kernel leaves the checksum of GRE to the device as well, and a socket tells nothing of that.
+#[test]
+fn a_checksum_of_gre_that_is_left_to_the_device_is_zero() {
+    let mut pool = FramePool::new(FrameMemory::new(4, 4).unwrap());
+    let config = TunnelConfig { csum: Switch::On, ..config(TunnelKind::Gre) };
+    let (state, ends) = (
+        TunnelState::default(),
+        Ends {
+            src: ip(REMOTE),
+            dst: ip(LOCAL),
+            link: Some(Link { dst: MacAddr(host(0xa1)), ..link(0) }),
+        },
+    );
+    let inner = frame(host(2), host(1));
+    let mut written = pool.from_bytes(&inner).unwrap();
+    Outer::new((&config, &state), None, &ends).unwrap().write(&mut written).unwrap();
+    let recovers = Terminator { recovers: Switch::On, ..Terminator::clone(&terminator()) };
+    let mut opened = |sum: [u8; 2], source: Source<'_>| {
+        let mut bytes = written.data().to_vec();
+        bytes[14 + 20 + 4..][..2].copy_from_slice(&sum);
+        let from = if matches!(source, Source::Carrier) { 14 } else { 0 };
+        let mut frame = pool.from_bytes(&bytes[from..]).unwrap();
+        let opened = open(&mut frame, source, &tunnels(&config), &mut TunnelKey::new());
+        assert!(opened != Opened::By(port(5)) || frame.data() == inner);
+        pool.put(frame);
+        opened
+    };
+    assert_eq!(opened([0, 0], Source::Carrier), Opened::By(port(5)));
+    assert_eq!(opened([0, 0], Source::Port(&recovers)), Opened::By(port(5)));
+    let lost = Opened::Lost(DropReason::TunnelBadChecksum);
+    assert_eq!(opened([0, 0], Source::Port(&terminator())), lost);
+    assert_eq!(opened([0, 1], Source::Carrier), lost);
 }

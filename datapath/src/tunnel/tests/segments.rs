@@ -1,5 +1,6 @@
 //! Segments: one tunnel port, many remote hosts.
 
+use packet::checksum::Sum;
 use packet::tunnel::TunnelKind;
 
 use super::*;
@@ -140,5 +141,52 @@ fn a_frame_from_a_host_without_a_number_waits_until_it_has_one() {
     let stats = lab.snapshot.ports[1].as_ref().unwrap().stats.clone();
     assert_eq!(stats.sum(|c| c.rx_drops(DropReason::TunnelNoRoute)), 1);
     assert_eq!(stats.sum(|c| c.rx_packets.get()), 3);
+    assert_eq!(lab.n_missing(), 0);
+}
+
+/// The way to the group leads into a bridge of the datapath, whose port of the host has joined it.
+#[test]
+fn a_group_is_sent_to_and_opened_within_the_datapath() {
+    let group = ip("239.1.1.1");
+    let wire = |n| Link { dst: group_mac(group), ..link(n) };
+    // 0: a host's device; 1: the segment; 2: the carrier; 3: the group; 0 of the other lab: the uplink.
+    let mut lab = Lab::trunks(2);
+    let carrier = lab.carrier();
+    lab.tunnel(1, segment_config(), (carrier, None));
+    let n = lab.remote("239.1.1.1");
+    lab.set_segment(1, Segment::Port { floods_to: vec![port(n)] });
+    let uplink = lab.carrier();
+    lab.port(uplink).kind = PortKind::Device;
+    let PortKind::Tunnel(tunnel) = lab.port(n).kind.clone() else { panic!("a tunnel") };
+    let leaves = Some(Arc::new(path(Way::Port(wire(uplink)))));
+    lab.port(n).kind = PortKind::Tunnel(Arc::new(Tunnel {
+        config: tunnel.config.clone(),
+        carrier: tunnel.carrier,
+        path: leaves,
+        state: tunnel.state.clone(),
+        segment: tunnel.segment.clone(),
+    }));
+    lab.renew_tunnels(&[]);
+    let hello = frame(BROADCAST, host(1));
+    let sent = lab.receive(0, [hello.clone()]);
+    let [(by, outer)] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!((*by, &outer[..6]), (uplink, &[0x01, 0, 0x5e, 1, 1, 1][..]));
+    assert_eq!(outer[30..34], [239, 1, 1, 1]);
+    // The same from another host, to a port that has joined the group, and to one that has not.
+    let mut theirs = outer.clone();
+    theirs[26..30].copy_from_slice(&[10, 0, 0, 9]);
+    let sum = Sum::default().add_bytes(&theirs[14..24]).add_bytes(&theirs[26..34]).finish();
+    theirs[24..26].copy_from_slice(&sum.to_be_bytes());
+    let joined = Terminator { groups: vec![group], ..Terminator::clone(&terminator()) };
+    lab.port(uplink).terminator = Some(terminator());
+    assert_eq!(lab.receive(uplink, [theirs.clone()]), []);
+    assert_eq!(lab.hops.waiting.next_wanted(), None);
+    lab.port(uplink).terminator = Some(Arc::new(joined));
+    assert_eq!(lab.receive(uplink, [theirs]), []);
+    let wanted = Wanted::Remote { port: port(1), remote: ip("10.0.0.9"), id: 7 };
+    assert_eq!(lab.hops.waiting.next_wanted(), Some(wanted));
+    lab.remote("10.0.0.9");
+    lab.renew_tunnels(&[]);
+    assert_eq!(lab.retry(), [(0, hello)]);
     assert_eq!(lab.n_missing(), 0);
 }

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use packet::flow::{FieldId, FlowMask, KeyVlan, Prereq};
+use packet::flow::{FieldId, FlowMask, KeyVlan, OptionTable, Prereq};
 use packet::vlan::TAG_PRESENT;
 use packet::{FlowKey, MacAddr};
 
@@ -113,11 +113,16 @@ const HEADERS: &[Header] = &[
 const ETHERNET: Header =
     (Prereq::None, "eth", &[("src", FieldId::EthSrc, As::Mac), ("dst", FieldId::EthDst, As::Mac)]);
 
-/// Prints a flow: `recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth(…),…`. `port` names ports.
+/// Prints a flow: `recirc_id(0),in_port(1),packet_type(ns=0,id=0),eth(…),…`. `port` names ports, and
+/// `options` are those of tunnel headers that are fields.
 #[must_use]
-pub fn flow_text(key: &FlowKey, mask: &FlowMask, port: &dyn Fn(u32) -> String) -> String {
+pub fn flow_text(
+    (key, mask): (&FlowKey, &FlowMask),
+    options: &OptionTable,
+    port: &dyn Fn(u32) -> String,
+) -> String {
     let recirc = key.get(FieldId::RecircId);
-    let mut text = super::tunnel::match_text(key, mask);
+    let mut text = super::tunnel::match_text(key, mask, options);
     // Writing to a string does not fail.
     let _ = match recirc {
         0 => write!(text, "recirc_id(0)"),

@@ -3,7 +3,8 @@
 use openflow::flow::DEFAULT_PRIORITY;
 use openflow::text::match_text;
 use packet::flow::field::N_REGS;
-use packet::flow::{FieldId, Prereq};
+use packet::flow::tunnel::WHOLE;
+use packet::flow::{FieldId, OptionTable, Prereq};
 use packet::{FlowKey, FlowMask, FlowMatch};
 
 /// What is printed of a packet: where, what it must be, which fields.
@@ -45,9 +46,10 @@ const TUNNEL: &[FieldId] = &[
     FieldId::TunTtl,
 ];
 
-/// Prints a packet's headers, and what the switch has noted about it.
+/// Prints a packet's headers, and what the switch has noted about it; `options` says which options of
+/// its tunnel header are fields.
 #[must_use]
-pub fn headers_text(key: &FlowKey) -> String {
+pub fn headers_text(key: &FlowKey, options: &OptionTable) -> String {
     let mut mask = FlowMask::EMPTY;
     for (_, fields) in SHOWN.iter().filter(|(prereq, _)| prereq.holds(key)) {
         fields.iter().for_each(|field| mask.add_field(*field));
@@ -57,5 +59,8 @@ pub fn headers_text(key: &FlowKey) -> String {
     let noted =
         registers.chain([FieldId::Metadata, FieldId::PktMark]).chain(TUNNEL.iter().copied());
     noted.filter(|field| key.get(*field) != 0).for_each(|field| mask.add_field(field));
-    match_text(&FlowMatch::new(key, mask), DEFAULT_PRIORITY)
+    for (_, slot) in options.iter().filter(|(_, slot)| key.get(slot.field()) != 0) {
+        mask.set_option(slot, &WHOLE);
+    }
+    match_text(&FlowMatch::new(key, mask).with_options(options), DEFAULT_PRIORITY)
 }

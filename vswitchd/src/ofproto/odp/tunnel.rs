@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use datapath::tunnel::{Byte, Switch, TunnelConfig, TunnelKey};
 use packet::FlowKey;
-use packet::flow::{FieldId, FlowMask, place};
+use packet::flow::tunnel::{MAX_OPTION_LEN, OptionKind};
+use packet::flow::{FieldId, FlowMask, OptionTable, place};
 use packet::tunnel::geneve;
 
 /// Flags in the order in which they are printed.
@@ -20,9 +21,9 @@ const FLAGS: [(&str, u64); 4] = [
 ];
 
 /// `tunnel(tun_id=0x1,src=…,dst=…,flags(-df-csum+key)),` of what a flow matches; nothing if it matches
-/// nothing of a tunnel.
+/// nothing of a tunnel. `options` are those of Geneve that are fields.
 #[must_use]
-pub fn match_text(key: &FlowKey, mask: &FlowMask) -> String {
+pub fn match_text(key: &FlowKey, mask: &FlowMask, options: &OptionTable) -> String {
     if key.get(FieldId::TunDst) == 0 && key.get(FieldId::TunIpv6Dst) == 0 {
         return String::new();
     }
@@ -54,6 +55,10 @@ pub fn match_text(key: &FlowKey, mask: &FlowMask) -> String {
         let (id, flags) = (key.get(FieldId::TunGbpId), key.get(FieldId::TunGbpFlags));
         parts.push(format!("vxlan(gbp(id={id},flags={flags:#x}))"));
     }
+    let matched = matched_options(key, mask, options);
+    if !matched.is_empty() {
+        parts.push(format!("geneve({matched})"));
+    }
     let mut flags = String::new();
     for (name, bit) in FLAGS {
         if mask.word(place::TUN_FLAGS) & bit != 0 && (bit != place::TUN_OAM || is_set(key, bit)) {
@@ -65,6 +70,31 @@ pub fn match_text(key: &FlowKey, mask: &FlowMask) -> String {
         parts.push(format!("flags({flags})"));
     }
     if parts.is_empty() { String::new() } else { format!("tunnel({}),", parts.join(",")) }
+}
+
+/// The options that a flow looks at, and that its packets have. That one is not there is not printed,
+/// as in Open vSwitch.
+fn matched_options(key: &FlowKey, mask: &FlowMask, table: &OptionTable) -> String {
+    let mut text = String::new();
+    for (kind, slot) in table.iter() {
+        let unused = MAX_OPTION_LEN - slot.len();
+        let (value, bits) = (key.option(slot), mask.option(slot));
+        let (value, bits) = (&value[unused..], &bits[unused..]);
+        let is_looked_at = bits.iter().any(|byte| *byte != 0);
+        if key.get(slot.field()) == 0 || !is_looked_at && mask.get(slot.field()) == 0 {
+            continue;
+        }
+        let mut data = String::new();
+        if is_looked_at {
+            let value: Vec<u8> = value.iter().zip(bits).map(|(byte, mask)| byte & mask).collect();
+            data = hex_text(&value);
+            if bits.iter().any(|byte| *byte != 0xff) {
+                data = format!("{data}/{}", hex_text(bits));
+            }
+        }
+        push_option(&mut text, (kind, slot.len()), &data);
+    }
+    text
 }
 
 fn is_set(key: &FlowKey, bit: u64) -> bool {
@@ -114,15 +144,22 @@ pub fn set_text(key: &TunnelKey, config: &TunnelConfig) -> String {
 fn options_text(options: &[u8]) -> String {
     let mut text = String::new();
     for option in geneve::options(options) {
-        let (class, kind, len) = (option.class, option.kind, option.data.len());
-        // Writing to a string does not fail.
-        let _ = write!(text, "{{class={class:#x},type={kind:#x},len={len}");
-        if len > 0 {
-            let digits: String = option.data.iter().map(|byte| format!("{byte:02x}")).collect();
-            let digits = digits.trim_start_matches('0');
-            let _ = write!(text, ",0x{}", if digits.is_empty() { "0" } else { digits });
-        }
-        text.push('}');
+        let data = if option.data.is_empty() { String::new() } else { hex_text(option.data) };
+        push_option(&mut text, ((option.class, option.kind), option.data.len()), &data);
     }
     text
+}
+
+/// Adds `{class=…,type=…,len=…,0x…}`; nothing stands for its bytes if `data` is empty.
+fn push_option(text: &mut String, ((class, kind), len): (OptionKind, usize), data: &str) {
+    let comma = if data.is_empty() { "" } else { "," };
+    // Writing to a string does not fail.
+    let _ = write!(text, "{{class={class:#x},type={kind:#x},len={len}{comma}{data}}}");
+}
+
+/// Bytes as one number.
+fn hex_text(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = digits.trim_start_matches('0');
+    format!("0x{}", if digits.is_empty() { "0" } else { digits })
 }

@@ -33,7 +33,8 @@ use std::time::Duration;
 use datapath::l2::vlan::PortVlan;
 use datapath::netdev::carrier;
 use datapath::tunnel::{
-    Address, Path, Terminator, Tunnel, TunnelConfig, TunnelKind, Tunnels, Uplink, Way,
+    Address, Path, Switch as Recovers, Terminator, Tunnel, TunnelConfig, TunnelKind, Tunnels,
+    Uplink, Way,
 };
 use datapath::view::{self, PortKind, PortStats};
 use datapath::{BridgeId, PortNo};
@@ -74,6 +75,8 @@ pub struct TunnelLink {
     pub(super) egress: Option<Egress>,
     /// Why they cannot.
     pub(super) error: Option<String>,
+    /// The way to the multicast group of its segment.
+    group: Option<Resolved>,
 }
 
 impl TunnelLink {
@@ -81,6 +84,11 @@ impl TunnelLink {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.tunnel.is_some() && self.error.is_none()
+    }
+
+    /// The way that its packets take; of a segment's, those to its group.
+    fn way(&self) -> Option<&Egress> {
+        self.egress.as_ref().or_else(|| self.group.as_ref()?.egress.as_ref())
     }
 
     /// Why there is no way.
@@ -182,7 +190,8 @@ impl Switch {
         let carrier = self.carrier(config.kind, config.dst_port)?;
         if let Some(state) = self.ports.get_mut(name) {
             let kept = Arc::default();
-            let link = TunnelLink { carrier, kept, tunnel: None, egress: None, error: None };
+            let (tunnel, egress, error, group) = (None, None, None, None);
+            let link = TunnelLink { carrier, kept, tunnel, egress, error, group };
             let link = LinkState::Tunnel(Box::new(link));
             let driver = settings.port_type().word();
             state.device = Device::Attached { driver, reason: None, link, host_copy: None };
@@ -314,6 +323,7 @@ impl Switch {
             }
         }
         (link.egress, link.error) = (egress, error);
+        link.group = None; // until the ways to remote hosts of segments are settled
     }
 
     /// Puts carriers and the tables of tunnels into a snapshot.
@@ -431,7 +441,24 @@ impl Switch {
         let (index, mac) = (link.index()?, link.interface()?.mac);
         let own = self.tunnels.addresses.iter().filter(|address| address.index == index);
         let addresses: Vec<IpAddr> = own.map(|address| address.ip).collect();
-        (!addresses.is_empty()).then(|| Arc::new(Terminator { mac, addresses }))
+        if addresses.is_empty() {
+            return None;
+        }
+        let groups = self.groups().into_iter().filter(|(.., joined)| *joined == index);
+        let groups = groups.map(|(_, group, _)| group).collect();
+        let recovers = if self.is_recovered(port.bridge) { Recovers::On } else { Recovers::Off };
+        Some(Arc::new(Terminator { mac, addresses, groups, recovers }))
+    }
+
+    /// Whether unfinished checksums are looked for in what comes to a bridge: by one of its ports, or of
+    /// those that it is joined to.
+    fn is_recovered(&self, bridge: &str) -> bool {
+        let mut bridges = BTreeSet::new();
+        self.joined(bridge, &mut bridges);
+        let mut ports = bridges.iter().flat_map(|bridge| self.ports_of(bridge));
+        ports.any(|port| {
+            self.engine.netdev(port.state.no).is_some_and(|device| device.recovers_checksums())
+        })
     }
 
     /// Takes what the kernel tells of routes, addresses and neighbours.

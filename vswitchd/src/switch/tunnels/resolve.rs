@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datapath::PortNo;
 use datapath::netdev::HostCopy;
-use datapath::tunnel::{Link as Wire, Path, Way};
+use datapath::tunnel::{Link as Wire, Path, Way, group_mac};
 use packet::MacAddr;
 
 use super::super::Switch;
@@ -35,7 +35,7 @@ pub(in crate::switch) struct Egress {
     pub gateway: Option<IpAddr>,
     /// The port of the switch that the interface is, where packets stay in the datapath.
     pub port: Option<String>,
-    /// The next hop's MAC address, where packets stay in the datapath and it is known.
+    /// The next hop's MAC address, or that of a group, where packets stay in the datapath and it is known.
     pub neighbour: Option<MacAddr>,
     /// Why packets go this way.
     pub why: String,
@@ -165,12 +165,14 @@ impl Switch {
             return Resolved::nowhere(ends, why);
         };
         let mtu = route.mtu.unwrap_or(link.mtu);
+        // Packets to a group are for whoever is on the link.
+        let gateway = route.gateway.filter(|_| !remote.is_multicast());
         let mut egress = Egress {
             iface: link.name.clone(),
             index,
             is_up: link.admin_up && link.carrier,
             src,
-            gateway: route.gateway,
+            gateway,
             port: None,
             neighbour: None,
             why: String::new(),
@@ -179,7 +181,7 @@ impl Switch {
         let (way, error) = match ours {
             Some(ours) if ends_tunnels(ours.port_type, ours.driver) => {
                 egress.port = Some(ours.name.clone());
-                self.way_by_port(ours, &link, route.gateway.unwrap_or(remote), &mut egress)
+                self.way_by_port(ours, &link, gateway.unwrap_or(remote), &mut egress)
             }
             Some(ours) => {
                 let name = ours.name;
@@ -215,7 +217,11 @@ impl Switch {
         } else {
             format!("AF_XDP serves {}", link.name)
         };
-        match self.neighbour(link.index, hop) {
+        let mac = match hop.is_multicast() {
+            true => Some(group_mac(hop)),
+            false => self.neighbour(link.index, hop),
+        };
+        match mac {
             Some(dst) => {
                 egress.neighbour = Some(dst);
                 let wire = Wire { port: ours.no, src: link.mac, dst };

@@ -18,8 +18,8 @@ use datapath::tunnel::{Address, Path, Segment, Tunnel, TunnelConfig, TunnelState
 use datapath::view::{self, PortKind};
 
 use super::super::Switch;
-use super::super::ports::LinkState;
-use super::{ends_of, loops};
+use super::super::ports::{Device, LinkState};
+use super::{Resolved, ends_of, loops};
 use crate::config::segment_of;
 
 /// Most remote hosts that packets made known.
@@ -51,6 +51,7 @@ pub(super) struct Remote {
 /// A port of a segment, as its remote hosts need it.
 struct Main<'a> {
     bridge: &'a str,
+    name: &'a str,
     config: &'a TunnelConfig,
     carrier: PortNo,
     kept: Arc<TunnelState>,
@@ -170,7 +171,7 @@ impl Switch {
             let state = self.ports.get(name)?;
             let link = state.link()?.tunnel()?;
             let (carrier, kept) = (link.carrier, Arc::clone(&link.kept));
-            Some((state.no, Main { bridge, config, carrier, kept }))
+            Some((state.no, Main { bridge, name, config, carrier, kept }))
         });
         let mains: BTreeMap<PortNo, Main<'_>> = mains.collect();
         let keys: Vec<RemoteKey> = self.tunnels.remotes.keys().copied().collect();
@@ -187,15 +188,21 @@ impl Switch {
         let Some(ends) = ends_of(&config) else { return };
         self.resolve_new(ends);
         let Some(resolved) = self.tunnels.resolved.get(&ends).cloned() else { return };
-        let is_stray = host.is_multicast() && resolved.path.way != Way::Host;
-        let is_nowhere = resolved.error.is_some()
-            || is_stray
-            || self.leads_into_itself(main.bridge, &config, &resolved, outlets).is_some();
+        let error = resolved.error.clone();
+        let error =
+            error.or_else(|| self.leads_into_itself(main.bridge, &config, &resolved, outlets));
+        let is_nowhere = error.is_some();
         let path = if is_nowhere {
             Arc::new(Path { way: Way::NoRoute, ..(*resolved.path).clone() })
         } else {
-            resolved.path
+            Arc::clone(&resolved.path)
         };
+        if host.is_multicast() {
+            let device = self.ports.get_mut(main.name).map(|state| &mut state.device);
+            if let Some(Device::Attached { link: LinkState::Tunnel(link), .. }) = device {
+                link.group = Some(Resolved { error, ..resolved });
+            }
+        }
         let Some(remote) = self.tunnels.remotes.get_mut(&key) else { return };
         let same = remote.tunnel.as_ref().is_some_and(|old| {
             old.config == config && old.path.as_ref() == Some(&path) && old.carrier == main.carrier

@@ -36,7 +36,7 @@ pub enum Underlay {
 
 /// Facts about a tunnel port, for `status`.
 pub(in crate::switch) fn status(link: &TunnelLink) -> Vec<(&'static str, String)> {
-    let Some(egress) = &link.egress else { return Vec::new() };
+    let Some(egress) = link.way() else { return Vec::new() };
     let up_or_down = if egress.is_up { "up" } else { "down" };
     let underlay = match &egress.port {
         Some(port) => format!("datapath (port {port})"),
@@ -54,7 +54,8 @@ pub(in crate::switch) fn status(link: &TunnelLink) -> Vec<(&'static str, String)
         let neighbour = egress.neighbour.map_or_else(|| "asked for".into(), |mac| mac.to_string());
         facts.push(("next_hop_mac", neighbour));
     }
-    let mtu = link.tunnel.as_ref().and_then(|tunnel| Some(tunnel.path.as_ref()?.mtu));
+    let own = link.tunnel.as_ref().and_then(|tunnel| tunnel.path.as_ref());
+    let mtu = own.or_else(|| Some(&link.group.as_ref()?.path)).map(|path| path.mtu);
     facts.extend(mtu.map(|mtu| ("path_mtu", mtu.to_string())));
     facts
 }
@@ -86,10 +87,11 @@ pub(in crate::switch) fn words(config: &TunnelConfig, link: Option<&TunnelLink>)
         let (received, sent) = (key_words(config.in_key), key_words(config.out_key));
         words.push(format!("key {received} in, {sent} out"));
     }
-    if let Some(egress) = link.and_then(|link| link.egress.as_ref()) {
+    if let Some(egress) = link.and_then(TunnelLink::way) {
+        let whose = if link.is_some_and(|link| link.egress.is_none()) { "group " } else { "" };
         words.push(match &egress.port {
-            Some(port) => format!("via port {port}"),
-            None => format!("via {} of the host", egress.iface),
+            Some(port) => format!("{whose}via port {port}"),
+            None => format!("{whose}via {} of the host", egress.iface),
         });
     }
     words
@@ -97,7 +99,8 @@ pub(in crate::switch) fn words(config: &TunnelConfig, link: Option<&TunnelLink>)
 
 /// What is wrong with a tunnel port that is up, or not wrong enough to call it down.
 pub(in crate::switch) fn trouble(link: &TunnelLink) -> Option<String> {
-    if let Some(error) = &link.error {
+    let of_group = || link.group.as_ref().and_then(|group| group.error.as_ref());
+    if let Some(error) = link.error.as_ref().or_else(of_group) {
         return Some(error.clone());
     }
     let egress = link.egress.as_ref()?;

@@ -89,7 +89,7 @@ impl Switch {
     }
 
     /// The bridges that are joined to one by patch ports, and itself.
-    fn joined(&self, bridge: &str, seen: &mut BTreeSet<String>) {
+    pub(super) fn joined(&self, bridge: &str, seen: &mut BTreeSet<String>) {
         if !seen.insert(bridge.to_owned()) {
             return;
         }

@@ -284,3 +284,45 @@ fn remote_hosts_of_a_segment_get_numbers_and_give_them_back() {
     lab.run("del-port s");
     assert_eq!(lab.switch.remotes().count(), 0);
 }
+
+#[test]
+fn a_group_within_the_datapath_has_its_mac_address_and_is_opened_where_it_is_joined() {
+    let mut lab = lab();
+    lab.run("add-br phy -- add-port phy p1 type=dummy");
+    let index = lab.kernel.link("phy").unwrap().index;
+    lab.host.state().own = vec![HostAddress { index, ip: lab.host.own() }];
+    // Whoever is on the link gets it: no router is asked for.
+    lab.host.state().gateway = Some([192, 0, 2, 1].into());
+    lab.route_by("phy");
+    let n_probed = lab.host.state().n_probed;
+    lab.run("add-port br0 s type=vxlan remote_ip=flow group=239.129.1.1 key=7");
+    lab.tend();
+    let group: IpAddr = [239, 129, 1, 1].into();
+    let phy = lab.switch.port("phy").unwrap().state;
+    let (no, src) = (phy.no, phy.mac().unwrap());
+    let dst = MacAddr([0x01, 0x00, 0x5e, 0x01, 0x01, 0x01]);
+    let snapshot = lab.switch.engine().snapshot();
+    let (remote, ..) = lab.switch.remotes().find(|(.., host)| *host == group).unwrap();
+    let remote = snapshot.port(remote).unwrap();
+    let PortKind::Tunnel(tunnel) = &remote.kind else { panic!("a tunnel") };
+    let way = tunnel.path.as_ref().unwrap().way;
+    assert_eq!(way, Way::Bridge(datapath::tunnel::Link { port: no, src, dst }));
+    assert!(remote.up);
+    assert_eq!(lab.host.state().n_probed, n_probed);
+    let groups = |lab: &Lab| {
+        let snapshot = lab.switch.engine().snapshot();
+        snapshot.port(no).unwrap().terminator.as_ref().unwrap().groups.clone()
+    };
+    assert_eq!(groups(&lab), [group]);
+    lab.run("del-port s");
+    assert!(groups(&lab).is_empty());
+    // A route that is gone is told.
+    lab.run("add-port br0 s type=vxlan remote_ip=flow group=239.129.1.1 key=7");
+    lab.host.state().index = None;
+    lab.switch.on_route(RouteEvent::Changed);
+    lab.tend();
+    let port = lab.switch.port("s").unwrap();
+    let told = show::trouble(port.state.link().unwrap().tunnel().unwrap());
+    assert_eq!(told.unwrap(), "no route to 239.129.1.1");
+    assert!(groups(&lab).is_empty());
+}

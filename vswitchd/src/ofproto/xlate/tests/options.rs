@@ -7,6 +7,8 @@ use openflow::OfPort;
 
 use super::lab::Lab;
 use super::naive::table;
+use crate::ofproto::odp::flow::flow_text;
+use crate::ofproto::odp::headers::headers_text;
 
 /// What came through a tunnel, by port 1.
 const OUTER: &str = "in_port=1,tun_id=9,tun_src=10.0.0.2,tun_dst=10.0.0.1";
@@ -64,6 +66,29 @@ fn what_came_is_sent_on_and_looked_at() {
     let out = lab(&["actions=2"]).translate(&key(OUTER));
     let other = key(&format!("{OUTER},tun_metadata0=0"));
     assert!(!out.mask.equal(&key(OUTER), &other));
+}
+
+#[test]
+fn flows_are_printed_with_their_options() {
+    let flow = "tun_metadata0=0x8001/0xffff,tun_metadata7,actions=3";
+    let lab = lab(&[flow]);
+    let key = lab.key(&format!("{OUTER},tun_metadata0=0x128001,tun_metadata1=0,tun_metadata7=5"));
+    let out = lab.translate(&key);
+    let text = flow_text((&key, &out.mask), &table(), &|no| no.to_string());
+    let options =
+        "geneve({class=0x102,type=0x80,len=4,0x8001/0xffff}{class=0xffff,type=0x0,len=64}),";
+    assert!(text.contains(options), "{text}");
+    let text = headers_text(&key, &table());
+    let options = ",tun_metadata0=0x128001,tun_metadata1=0,tun_metadata7=0x5,";
+    assert!(format!("{text},").contains(options), "{text}");
+    // What is not there is not printed, though a flow may look whether it is.
+    let key = lab.key(OUTER);
+    let out = lab.translate(&key);
+    let text = flow_text((&key, &out.mask), &table(), &|no| no.to_string());
+    assert!(
+        !text.contains("geneve") && !headers_text(&key, &table()).contains("metadata"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datapath::tunnel::{Address, Byte, Key, Switch, TunnelConfig, TunnelKind};
 use datapath::{Action, DropReason};
 use openflow::OfPort;
-use packet::flow::{FieldId, place};
+use packet::flow::{FieldId, OptionTable, place};
 
 use super::super::Start;
 use super::lab::Lab;
@@ -121,7 +121,7 @@ fn who_a_packet_came_from_is_in_every_flow_of_a_tunnel() {
     let mut key = openflow::text::parse_match(OUTER).unwrap().key().clone();
     key.or_word(place::TUN_FLAGS, place::TUN_KEY | place::TUN_DF);
     let out = lab(by_flow(TunnelKind::Vxlan), &["actions=3"]).translate(&key);
-    let text = flow_text(&key, &out.mask, &|no| no.to_string());
+    let text = flow_text((&key, &out.mask), &OptionTable::EMPTY, &|no| no.to_string());
     let tunnel = "tunnel(tun_id=0x9,src=10.0.0.2,dst=10.0.0.1,flags(+df-csum+key)),recirc_id(0)";
     assert!(text.starts_with(tunnel), "{text}");
 }
