@@ -444,12 +444,12 @@ impl Ring {
             }
             (Ring::Split(buffers), words) => {
                 let mut ring = Ring::new(words, features, None, buffers.call);
-                ring.enable(buffers.enabled);
+                *ring.enabled() = buffers.enabled;
                 (ring, Words::Split(buffers.layout.into_words()))
             }
             (Ring::Packed(buffers), words) => {
                 let mut ring = Ring::new(words, features, None, buffers.call);
-                ring.enable(buffers.enabled);
+                *ring.enabled() = buffers.enabled;
                 (ring, Words::Packed(buffers.layout.into_words()))
             }
         }
@@ -485,9 +485,9 @@ impl Ring {
         of!(self, buffers => buffers.is_usable())
     }
 
-    /// Lets frames pass, or not.
-    pub(super) fn enable(&mut self, on: bool) {
-        of!(self, buffers => buffers.enabled = on);
+    /// Whether frames may pass as far as the front end is concerned.
+    pub fn enabled(&mut self) -> &mut bool {
+        of!(self, buffers => &mut buffers.enabled)
     }
 
     /// How the guest is told of used buffers from now on.

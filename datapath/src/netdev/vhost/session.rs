@@ -186,7 +186,7 @@ impl Session {
         let setup = &self.setups[index];
         let mut ring = Ring::new(words, self.features, setup.base, setup.call.clone());
         // Front ends that speak only the old protocol cannot enable rings: kicks do.
-        ring.enable(setup.enabled || !self.features.has(bit::PROTOCOL));
+        *ring.enabled() = setup.enabled || !self.features.has(bit::PROTOCOL);
         if index.is_multiple_of(2) {
             ring.suppress_kicks();
         }
@@ -473,7 +473,7 @@ impl VhostUserBackendReqHandlerMut for Session {
     fn set_vring_enable(&mut self, index: u32, enable: bool) -> Result<()> {
         let (at, setup) = self.setup(index)?;
         setup.enabled = enable;
-        self.shared.slots[at].change(|slot| slot.as_mut().map(|ring| ring.enable(enable)));
+        self.shared.slots[at].change(|slot| slot.as_mut().map(|ring| *ring.enabled() = enable));
         self.look(at);
         self.shared.settle();
         Ok(())
