@@ -1,5 +1,7 @@
 //! What a chain of descriptors comes to: stretches of the guest's memory.
 
+use virtio_bindings::virtio_ring::VRING_DESC_F_WRITE;
+
 use super::super::memory::GuestMemory;
 use super::super::vring::DESCRIPTOR_LEN;
 
@@ -36,9 +38,10 @@ pub struct Chain<'a> {
 }
 
 impl Chain<'_> {
-    /// Adds a piece that the guest means to be written by the switch, or not; its bytes.
+    /// Adds a piece, whose descriptor has these flags; its bytes.
     #[inline]
-    pub fn add(&mut self, piece: Piece, is_written: bool) -> Result<u64, BadChain> {
+    pub fn add(&mut self, piece: Piece, flags: u16) -> Result<u64, BadChain> {
+        let is_written = u32::from(flags) & VRING_DESC_F_WRITE != 0;
         if is_written != (self.access == Access::Write) {
             return Err(BadChain);
         }

@@ -170,7 +170,7 @@ impl Packed {
         for at in 0..n_entries {
             let bytes = table_entry(self.vring.memory(), table, at).ok_or(BadChain)?;
             let entry = parse(bytes);
-            total += chain.add(piece(&entry), entry.flags & WRITE != 0)?;
+            total += chain.add(piece(&entry), entry.flags)?;
         }
         Ok(total)
     }
@@ -179,7 +179,7 @@ impl Packed {
     #[inline]
     fn walk(&self, descriptor: &PackedDescriptor, chain: &mut Chain<'_>) -> Result<u64, BadChain> {
         if descriptor.flags & INDIRECT == 0 {
-            chain.add(piece(descriptor), descriptor.flags & WRITE != 0)
+            chain.add(piece(descriptor), descriptor.flags)
         } else {
             self.walk_table(descriptor, chain)
         }

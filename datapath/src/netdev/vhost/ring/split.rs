@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use virtio_bindings::virtio_ring::{
-    VRING_AVAIL_F_NO_INTERRUPT, VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRING_DESC_F_WRITE,
+    VRING_AVAIL_F_NO_INTERRUPT, VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT,
     VRING_USED_F_NO_NOTIFY,
 };
 
@@ -121,7 +121,7 @@ fn piece(descriptor: &Descriptor) -> Piece {
 }
 
 fn add(chain: &mut Chain<'_>, descriptor: &Descriptor) -> Result<u64, BadChain> {
-    chain.add(piece(descriptor), descriptor.flags & flag(VRING_DESC_F_WRITE) != 0)
+    chain.add(piece(descriptor), descriptor.flags)
 }
 
 /// The descriptor behind one, if there is one.
