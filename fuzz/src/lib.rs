@@ -516,7 +516,7 @@ pub fn has_ring_running(mut input: &[u8]) -> bool {
 }
 
 /// The input is the features that a guest takes, of those that are offered, and an image of its
-/// memory, which begins with its two rings.
+/// memory, which begins with its two rings: packed ones, if the features say so.
 pub fn vhost_ring(input: &[u8]) {
     let _ = n_frames_of_ring(input);
 }
@@ -525,11 +525,11 @@ pub fn vhost_ring(input: &[u8]) {
 pub fn n_frames_of_ring(input: &[u8]) -> u64 {
     let Some((features, image)) = input.split_first_chunk() else { return 0 };
     let mut n_frames = 0;
-    let offered = u64::from_le_bytes(*features) & 0x01c0_0001_3861_bb8b;
+    let offered = u64::from_le_bytes(*features) & 0x01c0_0005_3861_bb8b;
     with_frames(|pool| {
         let mut front_end = FrontEnd::new();
         let image = &image[..image.len().min(0x8000)];
-        // The rings start where the used index stands, in the image.
+        // The rings start where they stand in the image.
         assert_eq!(rustix::io::pwrite(&front_end.memory, image, 0), Ok(image.len()));
         if !front_end.set_up(offered) {
             panic!("a set-up that is in order is refused: {offered:#x}");

@@ -90,6 +90,7 @@ pub const UNSAFE_FILES: &[&str] = &[
     "datapath/src/netdev/vhost/memory.rs",
     "datapath/src/netdev/vhost/sys.rs",
     "datapath/src/netdev/vhost/vring.rs",
+    "datapath/src/netdev/vhost/vring/packed.rs",
     "datapath/src/poll/cpu.rs",
 ];
 

@@ -5,8 +5,11 @@
 //! sees the same bytes. So a guest needs no unsafe code, and can lie about anything: messages and
 //! words of its rings are sent as the test wants them.
 //!
-//! Each ring has one buffer per descriptor, and every descriptor stands for itself.
+//! Each ring has one buffer per descriptor, and every descriptor stands for itself. A ring of either
+//! layout counts the buffers that were made available and used from its beginning on; in a packed one
+//! such a number is a slot and a wrap counter.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -60,6 +63,8 @@ pub mod request {
 pub const PROTOCOL: u64 = 1 << 30;
 /// `VIRTIO_F_EVENT_IDX`: a guest that leaves it is notified of every batch.
 pub const EVENT_IDX: u64 = 1 << 29;
+/// `VIRTIO_F_RING_PACKED`.
+pub const RING_PACKED: u64 = 1 << 34;
 /// Protocol features that a front end takes here: MQ, REPLY_ACK, CONFIGURE_MEM_SLOTS.
 const PROTOCOL_TAKEN: u64 = 1 | 1 << 3 | 1 << 15;
 
@@ -79,6 +84,22 @@ const BUFFERS: u64 = 0x4000;
 /// Bytes in front of each frame.
 const HEADER_LEN: usize = 12;
 
+/// How buffers lie in rings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Layout {
+    /// Three parts: descriptors, available and used ring.
+    Split,
+    /// One, which both sides write.
+    Packed,
+}
+
+/// Both.
+pub const LAYOUTS: [Layout; 2] = [Layout::Split, Layout::Packed];
+
+/// Bits of flags of a packed ring's descriptors.
+const AVAILABLE_FLAG: u16 = 1 << 7;
+const USED_FLAG: u16 = 1 << 15;
+
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -94,6 +115,9 @@ pub struct GuestRing {
     pub call: OwnedFd,
     offered: u16,
     seen: u16,
+    /// In a packed ring: what was described and is not offered yet, and how many were found used.
+    described: Cell<(u64, (u32, u16, u16))>,
+    found: Cell<u16>,
 }
 
 /// A front end with its guest.
@@ -103,6 +127,13 @@ pub struct FrontEnd {
     pub memory: OwnedFd,
     /// Its rings.
     pub rings: Vec<GuestRing>,
+    /// What it takes.
+    pub layout: Layout,
+}
+
+/// Where buffer number `n` of a packed ring is: slot, and wrap counter.
+fn place(n: u16) -> (u64, bool) {
+    (u64::from(n % SIZE), (n / SIZE).is_multiple_of(2))
 }
 
 /// Bytes of memory for `n_rings`.
@@ -146,9 +177,37 @@ impl FrontEnd {
             call: event(),
             offered: 0,
             seen: 0,
+            described: Cell::default(),
+            found: Cell::new(0),
         };
         let n_rings = u32::try_from(2 * n_pairs).expect("few");
-        FrontEnd { stream, memory, rings: (0..n_rings).map(ring).collect() }
+        let rings = (0..n_rings).map(ring).collect();
+        FrontEnd { stream, memory, rings, layout: Layout::Split }
+    }
+
+    /// The same guest, at a switch that has started again.
+    ///
+    /// # Panics
+    /// If nobody listens there.
+    #[must_use]
+    pub fn again(self, path: &Path) -> FrontEnd {
+        let FrontEnd { memory, rings, layout, .. } = self;
+        let FrontEnd { stream, .. } = FrontEnd::connect(path, 0);
+        FrontEnd { stream, memory, rings, layout }
+    }
+
+    /// Its driver begins anew, with rings of that layout.
+    ///
+    /// # Panics
+    /// If the memory cannot be written.
+    pub fn begin(&mut self, layout: Layout) {
+        self.layout = layout;
+        for index in 0..self.rings.len() {
+            self.write(self.rings[index].at, &vec![0; usize::try_from(BUFFERS).expect("few")]);
+            let ring = &mut self.rings[index];
+            (ring.offered, ring.seen) = (0, 0);
+            ring.found.set(0);
+        }
     }
 
     /// Sends bytes as they are, with descriptors.
@@ -216,12 +275,21 @@ impl FrontEnd {
         }
     }
 
-    /// Negotiates `features`, or all that are offered but `without`, and sets up every ring.
+    /// The features that are offered and that it takes.
+    ///
+    /// # Errors
+    /// The switch has closed the connection.
+    pub fn features(&mut self) -> io::Result<u64> {
+        let left = if self.layout == Layout::Packed { 0 } else { RING_PACKED };
+        Ok(self.ask(request::GET_FEATURES, &[])? & !left)
+    }
+
+    /// Negotiates all features that it takes but `without`, and sets up every ring.
     ///
     /// # Errors
     /// The switch refuses something.
     pub fn set_up(&mut self, without: u64) -> io::Result<u64> {
-        let features = self.ask(request::GET_FEATURES, &[])? & !without;
+        let features = self.features()? & !without;
         if features & PROTOCOL != 0 {
             let offered = self.ask(request::GET_PROTOCOL_FEATURES, &[])?;
             let taken = (offered & PROTOCOL_TAKEN).to_le_bytes();
@@ -249,15 +317,33 @@ impl FrontEnd {
         self.send(request::SET_MEM_TABLE, &table(&[(GUEST, len, USER, 0)]), &[self.memory.as_fd()])
     }
 
-    /// Sets up one ring, from its beginning.
+    /// Where a ring stands, as the protocol says it.
+    #[must_use]
+    pub fn stands(&self, index: usize) -> u32 {
+        let n_used = self.n_used(index);
+        let (slot, wrap) = place(n_used);
+        match self.layout {
+            Layout::Split => n_used.into(),
+            Layout::Packed => {
+                let word = u32::try_from(slot).expect("a slot") | u32::from(wrap) << 15;
+                word << 16 | word
+            }
+        }
+    }
+
+    /// Sets up one ring. Of a packed one it says where that began, as QEMU does after its device was
+    /// gone, and not where it is now.
     ///
     /// # Errors
     /// The switch has closed the connection.
     pub fn start_ring(&mut self, index: usize) -> io::Result<()> {
         let (number, at) = (self.rings[index].index, self.rings[index].at);
-        let used = u16::from_le_bytes(self.word(at + USED + 2));
+        let base = match self.layout {
+            Layout::Split => self.stands(index),
+            Layout::Packed => 0x8000_8000,
+        };
         self.send(request::SET_VRING_NUM, &state(number, SIZE.into()), &[])?;
-        self.send(request::SET_VRING_BASE, &state(number, used.into()), &[])?;
+        self.send(request::SET_VRING_BASE, &state(number, base), &[])?;
         self.send(request::SET_VRING_ADDR, &address(number, at), &[])?;
         let ring = &self.rings[index];
         let index = u64::from(number).to_le_bytes();
@@ -299,22 +385,47 @@ impl FrontEnd {
         assert_eq!(pwrite(&self.memory, bytes, at).expect("memory"), bytes.len());
     }
 
-    /// Writes a descriptor of a ring.
+    /// Writes a descriptor of a ring: bytes, flags, and which is the next. A packed ring has it where the
+    /// next buffer is offered.
     pub fn describe(&self, index: usize, i: u16, addr: u64, rest: (u32, u16, u16)) {
-        let mut bytes = addr.to_le_bytes().to_vec();
-        bytes.extend(rest.0.to_le_bytes());
-        bytes.extend(rest.1.to_le_bytes());
-        bytes.extend(rest.2.to_le_bytes());
-        self.write(self.rings[index].at + 16 * u64::from(i), &bytes);
+        self.rings[index].described.set((addr, rest));
+        if self.layout == Layout::Split {
+            let (len, flags, next) = rest;
+            let words = [&addr.to_le_bytes()[..], &len.to_le_bytes(), &flags.to_le_bytes()];
+            let bytes = [&words.concat()[..], &next.to_le_bytes()].concat();
+            self.write(self.rings[index].at + 16 * u64::from(i), &bytes);
+        }
     }
 
     /// Makes a head available, and notifies.
     pub fn offer(&mut self, index: usize, head: u16) {
+        self.offer_in_silence(index, head);
+        self.kick(index);
+    }
+
+    /// Makes a head available.
+    pub fn offer_in_silence(&mut self, index: usize, head: u16) {
         let ring = &mut self.rings[index];
         let (at, now) = (ring.at + AVAILABLE, ring.offered);
         ring.offered = now.wrapping_add(1);
-        self.write(at + 4 + 2 * u64::from(now % SIZE), &head.to_le_bytes());
-        self.set_available(index, now.wrapping_add(1));
+        match self.layout {
+            Layout::Split => {
+                self.write(at + 4 + 2 * u64::from(now % SIZE), &head.to_le_bytes());
+                self.write(at + 2, &now.wrapping_add(1).to_le_bytes());
+            }
+            Layout::Packed => self.offer_packed(index, now, head),
+        }
+    }
+
+    /// Makes what was described available as number `n` of a packed ring, its flags last.
+    fn offer_packed(&self, index: usize, n: u16, id: u16) {
+        let ((slot, wrap), ring) = (place(n), &self.rings[index]);
+        let (addr, (len, flags, _)) = ring.described.get();
+        let owner = if wrap { AVAILABLE_FLAG } else { USED_FLAG };
+        let bytes = [&addr.to_le_bytes()[..], &len.to_le_bytes(), &id.to_le_bytes()].concat();
+        let at = ring.at + 16 * slot;
+        self.write(at, &bytes);
+        self.write(at + 14, &(flags | owner).to_le_bytes());
     }
 
     /// Claims that so many heads were made available, and notifies.
@@ -347,7 +458,20 @@ impl FrontEnd {
     /// How many buffers of a ring the switch has given back.
     #[must_use]
     pub fn n_used(&self, index: usize) -> u16 {
-        u16::from_le_bytes(self.word(self.rings[index].at + USED + 2))
+        let ring = &self.rings[index];
+        if self.layout == Layout::Split {
+            return u16::from_le_bytes(self.word(ring.at + USED + 2));
+        }
+        let is_used = |n: u16| {
+            let (slot, wrap) = place(n);
+            let flags = u16::from_le_bytes(self.word(ring.at + 16 * slot + 14));
+            let both = AVAILABLE_FLAG | USED_FLAG;
+            flags & both == if wrap { both } else { 0 }
+        };
+        while ring.found.get() != ring.offered && is_used(ring.found.get()) {
+            ring.found.set(ring.found.get().wrapping_add(1));
+        }
+        ring.found.get()
     }
 
     fn buffer_at(&self, index: usize, i: u16) -> u64 {
@@ -411,11 +535,18 @@ impl FrontEnd {
     fn take_used(&mut self, index: usize) -> Vec<u8> {
         let seen = self.rings[index].seen;
         self.rings[index].seen = seen.wrapping_add(1);
-        let mut entry = [0; 8];
-        let at = self.rings[index].at + USED + 4 + 8 * u64::from(seen % SIZE);
+        let (mut entry, begin) = ([0; 8], self.rings[index].at);
+        let at = match self.layout {
+            Layout::Split => begin + USED + 4 + 8 * u64::from(seen % SIZE),
+            Layout::Packed => begin + 16 * u64::from(seen % SIZE) + 8,
+        };
         pread(&self.memory, &mut entry, at).expect("memory");
-        let head = u16::from_le_bytes([entry[0], entry[1]]);
-        let len = u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]);
+        let [a, b, c, d, e, f, _, _] = entry;
+        let (head, len) = match self.layout {
+            Layout::Split => ([a, b], [e, f, entry[6], entry[7]]),
+            Layout::Packed => ([e, f], [a, b, c, d]),
+        };
+        let (head, len) = (u16::from_le_bytes(head), u32::from_le_bytes(len));
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
         pread(&self.memory, &mut bytes, self.buffer_at(index, head)).expect("memory");
         bytes

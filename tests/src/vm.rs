@@ -76,6 +76,8 @@ esac
 pub enum Card {
     /// By vhost-user; the VMM listens at the path, and waits for nobody.
     Listening(PathBuf),
+    /// The same, with packed rings.
+    Packed(PathBuf),
     /// By vhost-user; the VMM connects to the path, and comes back every second.
     Connecting(PathBuf),
     /// By a TAP that is there.
@@ -178,7 +180,9 @@ fn card_args(n: usize, card: &Card, mac: &str, n_pairs: usize) -> Vec<String> {
         ["-chardev".to_owned(), format!("socket,id=c{n},path={}{more}", path.display())]
     };
     match card {
-        Card::Listening(path) => args.extend(socket(path, ",server=on,wait=off")),
+        Card::Listening(path) | Card::Packed(path) => {
+            args.extend(socket(path, ",server=on,wait=off"))
+        }
         Card::Connecting(path) => args.extend(socket(path, ",reconnect=1")),
         Card::Tap(_) => {}
     }
@@ -190,6 +194,9 @@ fn card_args(n: usize, card: &Card, mac: &str, n_pairs: usize) -> Vec<String> {
     let mut device = format!("virtio-net-pci,netdev=n{n},mac={mac},romfile=,vectors=0");
     if n_pairs > 1 {
         device.push_str(",mq=on");
+    }
+    if matches!(card, Card::Packed(_)) {
+        device.push_str(",packed=on");
     }
     args.extend(["-netdev".to_owned(), netdev, "-device".to_owned(), device]);
     args

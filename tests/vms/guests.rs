@@ -1,8 +1,10 @@
 //! Guests in QEMU, by vhost-user.
 
+use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
+use switch_tests::front_end::RING_PACKED;
 use switch_tests::lab::{DEV, PortKind};
 use switch_tests::{Card, Host, Vm, wait_until};
 
@@ -46,13 +48,23 @@ fn wait_ping(host: &Host, address: &str) {
 
 #[test]
 fn a_guest_lives_through_everything() {
+    a_guest_lives_with(Card::Listening);
+}
+
+#[test]
+fn a_guest_with_packed_rings_lives_through_everything() {
+    a_guest_lives_with(Card::Packed);
+}
+
+fn a_guest_lives_with(card: fn(PathBuf) -> Card) {
     let mut site = Site::new();
     site.add("vm1", "client", &[]);
     assert_eq!(site.status("vm1", "mode"), "client");
     let server = site.lab.host(PortKind::Packet, &[]);
     let tagged = site.lab.host(PortKind::Packet, &["tag=10"]);
     let _dnsmasq = Dnsmasq::start(&server);
-    let card = Card::Listening(site.socket("vm1"));
+    let card = card(site.socket("vm1"));
+    let is_packed = matches!(card, Card::Packed(_));
     let mut vm = Vm::boot(None, &card, "02:00:00:00:01:01", 1);
     // A lease, and the address that it is for.
     vm.must("ip link set eth0 up && udhcpc -i eth0 -s /lease -n -q -t 20 -T 1");
@@ -62,6 +74,7 @@ fn a_guest_lives_through_everything() {
     assert!(address.starts_with("10.0.0.1"), "{address}");
     site.lab.wait_up("vm1");
     assert_eq!(site.status("vm1", "status"), "connected");
+    assert_eq!(site.features("vm1") & RING_PACKED != 0, is_packed);
     wait_ping(&server, &address);
     assert!(vm.can_ping(&server.ip.to_string()));
     tcp::there_and_back(&mut vm, &address, &server);
@@ -82,6 +95,7 @@ fn a_guest_lives_through_everything() {
     vm.reboot();
     vm.set_up(&format!("{address}/24"));
     wait_ping(&server, &address);
+    assert_eq!(site.features("vm1") & RING_PACKED != 0, is_packed);
     assert_eq!(site.lab.daemon.port("vm1")["status"].get("error"), None);
     drop(vm);
     site.lab.wait_link("vm1", "down");

@@ -56,4 +56,11 @@ impl Site {
         let shown = self.lab.daemon.port(port);
         shown["status"][key].as_str().unwrap_or_default().to_owned()
     }
+
+    /// The features that a port's guest has taken.
+    fn features(&self, port: &str) -> u64 {
+        let shown = self.status(port, "features");
+        let digits = shown.trim_start_matches("0x");
+        u64::from_str_radix(digits, 16).unwrap_or_else(|error| panic!("{shown}: {error}"))
+    }
 }

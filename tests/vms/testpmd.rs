@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use switch_tests::front_end::RING_PACKED;
 use switch_tests::process::mortal;
 use switch_tests::wait_until;
 
@@ -15,12 +16,12 @@ struct Testpmd(Child);
 
 impl Testpmd {
     /// Moves frames between two cards whose VMM it is; the first ones it makes itself.
-    fn start(sockets: [&Path; 2], more: &[&str]) -> Testpmd {
+    fn start(sockets: [&Path; 2], packed: u8, more: &[&str]) -> Testpmd {
         let mut command = mortal("dpdk-testpmd");
         command.args(["-l", "0,1", "--no-pci", "--no-huge", "--no-shconf", "-m", "256"]);
         for (n, path) in sockets.iter().enumerate() {
             command.arg(format!(
-                "--vdev=net_virtio_user{n},path={},server=1,mac=02:00:00:00:02:0{n}",
+                "--vdev=net_virtio_user{n},path={},server=1,packed_vq={packed},mac=02:00:00:00:02:0{n}",
                 path.display()
             ));
         }
@@ -52,9 +53,12 @@ fn frames_go_round_and_another_testpmd_takes_over() {
     names.iter().for_each(|name| site.add(name, "client", &[]));
     let sockets = names.map(|name| site.socket(name));
     let count = |name: &str| site.lab.daemon.count(name, "tx_packets");
-    for size in ["--txpkts=64", "--txpkts=1500"] {
-        let testpmd = Testpmd::start([&sockets[0], &sockets[1]], &[size]);
+    // With split rings and packed ones by turns.
+    for (packed, size) in [(0, 64), (1, 1500), (1, 64), (0, 1500)] {
+        let size = format!("--txpkts={size}");
+        let testpmd = Testpmd::start([&sockets[0], &sockets[1]], packed, &[&size]);
         names.iter().for_each(|name| site.lab.wait_up(name));
+        assert_eq!(site.features("vm1") & RING_PACKED != 0, packed == 1);
         let before = names.map(count);
         // Two bursts are under way: so many come only by going round.
         wait_until("frames to go round", PATIENCE, || {

@@ -17,7 +17,7 @@ use switch_benches::cases::{
 use switch_benches::lab;
 use switch_benches::packages::{self, ETHTOOL, IPERF3, OVS, OVS_DPDK, TESTPMD, VALGRIND};
 use switch_benches::record::{Environment, Report, Run, n_cpus};
-use switch_benches::switch::Attach;
+use switch_benches::switch::{Attach, Rings};
 
 /// Measures the switch, beside its peers if asked to.
 #[derive(Parser)]
@@ -109,7 +109,14 @@ enum Case {
     /// TCP and round trips between hosts behind two switches, through VXLAN.
     Overlay,
     /// Frames of a guest, by vhost-user: DPDK's testpmd.
-    Vhost,
+    Vhost {
+        /// With packed rings too, beside split ones.
+        #[arg(long)]
+        packed: bool,
+        /// Bytes of the frames.
+        #[arg(long, value_delimiter = ',', default_values_t = vhost::SIZES)]
+        bytes: Vec<u32>,
+    },
     /// TCP and round trips between two guests' stacks, by vhost-user, with and without whole segments.
     Guests,
     /// CPU time and first ping of an idle switch.
@@ -137,7 +144,7 @@ impl Case {
             Case::Afxdp => "afxdp",
             Case::Tap => "tap",
             Case::Overlay => "overlay",
-            Case::Vhost => "vhost",
+            Case::Vhost { .. } => "vhost",
             Case::Guests => "guests",
             Case::Idle => "idle",
             Case::Memory => "memory",
@@ -157,7 +164,7 @@ impl Case {
             Case::Afxdp,
             Case::Tap,
             Case::Overlay,
-            Case::Vhost,
+            Case::Vhost { packed: true, bytes: vhost::SIZES.to_vec() },
             Case::Guests,
             Case::Engine { pairs: engine::PAIRS.to_vec() },
             Case::Flows,
@@ -196,7 +203,10 @@ impl Case {
             Case::Afxdp => hosts::run(options, Attach::AfXdp),
             Case::Tap => hosts::run(options, Attach::Tap),
             Case::Overlay => overlay::run(options),
-            Case::Vhost => vhost::run(options),
+            Case::Vhost { packed, bytes } => {
+                let rings = if *packed { &Rings::ALL[..] } else { &[Rings::Split] };
+                vhost::run(options, rings, bytes)
+            }
             Case::Guests => guests::run(options),
             Case::Idle => footprint::idle(options),
             Case::Memory => footprint::memory(options),

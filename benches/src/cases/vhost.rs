@@ -5,13 +5,14 @@
 //! a closed loop. With few frames under way its rate says how long a frame takes there and back; with
 //! many, how many a second the slower of the two turns over. testpmd has one CPU, and the poll thread
 //! of the switch another. The switch is the client, as Open vSwitch's `dpdkvhostuserclient` is, so the
-//! guest, its start and its end are the same for both.
+//! guest, its start and its end are the same for both. The rings are split, as by default of each VMM,
+//! or also packed.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use super::{Options, progress};
@@ -19,7 +20,7 @@ use crate::lab::Netns;
 use crate::packages::{IP, OVS_DPDK, TESTPMD};
 use crate::record::{Bar, Report, Steal};
 use crate::stats::{Summary, cell};
-use crate::switch::{Circle, Daemon, HugePages, Hypervisor, Ovs, guest_rate};
+use crate::switch::{Circle, Daemon, Guest, HugePages, Hypervisor, Ovs, Rings, guest_rate};
 use crate::table::Table;
 
 const PORTS: [&str; 2] = ["vm1", "vm2"];
@@ -29,6 +30,8 @@ const CIRCLES: [Circle; 4] = [
     Circle { size: 1500, n_frames: 32 },
     Circle { size: 1500, n_frames: 128 },
 ];
+/// Bytes of frames.
+pub const SIZES: [u32; 2] = [64, 1500];
 /// How long testpmd may take to start.
 const START: Duration = Duration::from_secs(6);
 /// What the switch must give, over Open vSwitch with DPDK.
@@ -49,10 +52,14 @@ impl fmt::Display for Peer {
     }
 }
 
+/// A switch, and the rings of its guest.
+type Contestant = (Peer, Rings);
+
 #[derive(Serialize)]
 struct Sample {
     round: usize,
     peer: Peer,
+    rings: Rings,
     size: u32,
     n_frames: u32,
     mpps: f64,
@@ -60,30 +67,35 @@ struct Sample {
 }
 
 impl Sample {
-    fn is_of(&self, peer: Peer, circle: Circle) -> bool {
-        (self.peer, self.size, self.n_frames) == (peer, circle.size, circle.n_frames)
+    fn is_of(&self, (peer, rings): Contestant, circle: Circle) -> bool {
+        let mine = (self.peer, self.rings, self.size, self.n_frames);
+        mine == (peer, rings, circle.size, circle.n_frames)
     }
 }
 
-/// Runs the case.
+/// Runs the case, with frames of so many bytes.
 ///
 /// # Errors
 /// Not root, or something is missing.
-pub fn run(options: &Options) -> Result<Report> {
+pub fn run(options: &Options, rings: &[Rings], sizes: &[u32]) -> Result<Report> {
     options.require(&[IP, TESTPMD], &[OVS_DPDK])?;
-    let peers = options.contestants(&[Peer::Ours], &[Peer::OvsDpdk]);
+    let each = |peer| rings.iter().map(move |rings| (peer, *rings)).collect::<Vec<Contestant>>();
+    let contestants = options.contestants(&each(Peer::Ours), &each(Peer::OvsDpdk));
+    let circles: Vec<_> = CIRCLES.into_iter().filter(|c| sizes.contains(&c.size)).collect();
+    ensure!(!circles.is_empty(), "no such frames (allowed: 64, 1500)");
     let _pages = HugePages::reserve()?;
     let (mut report, mut samples) = (Report::new("vhost"), Vec::new());
     for round in 0..options.n_rounds {
-        for circle in CIRCLES {
-            for &peer in &peers {
-                let what = format!("{peer}, {} bytes, {}", circle.size, circle.n_frames);
+        for &circle in &circles {
+            for &(peer, rings) in &contestants {
+                let what = format!("{peer}, {rings}, {} bytes, {}", circle.size, circle.n_frames);
                 progress(round, options.n_rounds, &what);
                 let steal = Steal::now();
-                match measure(peer, circle, options) {
+                match measure((peer, rings), circle, options) {
                     Ok(pps) => samples.push(Sample {
                         round,
                         peer,
+                        rings,
                         size: circle.size,
                         n_frames: circle.n_frames,
                         mpps: pps / 1e6,
@@ -94,12 +106,12 @@ pub fn run(options: &Options) -> Result<Report> {
             }
         }
     }
-    tabulate(&mut report, &samples, &peers);
+    tabulate(&mut report, &samples, &contestants, &circles);
     Ok(report)
 }
 
 /// Frames per second that the guest receives, by both cards.
-fn measure(peer: Peer, circle: Circle, options: &Options) -> Result<f64> {
+fn measure((peer, rings): Contestant, circle: Circle, options: &Options) -> Result<f64> {
     let folder = tempfile::Builder::new().prefix("bench-vhost").tempdir()?;
     let sockets = PORTS.map(|port| folder.path().join(port));
     match peer {
@@ -107,54 +119,61 @@ fn measure(peer: Peer, circle: Circle, options: &Options) -> Result<f64> {
             let (netns, cpu) = (Netns::new("sw")?, options.cpu.to_string());
             let daemon = Daemon::start(Some(&netns.name), &["--poll-cpus", &cpu])?;
             daemon.add_bridge(&[])?;
-            plug(&daemon, &sockets)?;
-            rate(&sockets, circle, options)
+            rate(&daemon, rings, &sockets, circle, options)
         }
         Peer::OvsDpdk => {
             let ovs = Ovs::start_dpdk(None, options.cpu, &[], &[])?;
-            plug(&ovs, &sockets)?;
-            rate(&sockets, circle, options)
+            rate(&ovs, rings, &sockets, circle, options)
         }
     }
 }
 
-fn plug(switch: &impl Hypervisor, sockets: &[PathBuf; 2]) -> Result<()> {
-    PORTS.iter().zip(sockets).try_for_each(|(port, socket)| switch.add_guest(port, socket))
+fn rate(
+    switch: &impl Hypervisor,
+    rings: Rings,
+    sockets: &[PathBuf; 2],
+    circle: Circle,
+    options: &Options,
+) -> Result<f64> {
+    PORTS.iter().zip(sockets).try_for_each(|(port, socket)| switch.add_guest(port, socket))?;
+    let guest = Guest { sockets: [&sockets[0], &sockets[1]], rings, circle };
+    let cpu = usize::from(options.cpu == 0);
+    guest_rate(guest, cpu, START + options.measure).context("testpmd")
 }
 
-fn rate(sockets: &[PathBuf; 2], circle: Circle, options: &Options) -> Result<f64> {
-    let guest_cpu = usize::from(options.cpu == 0);
-    guest_rate([&sockets[0], &sockets[1]], circle, guest_cpu, START + options.measure)
-        .context("testpmd")
-}
-
-fn tabulate(report: &mut Report, samples: &[Sample], peers: &[Peer]) {
+fn tabulate(
+    report: &mut Report,
+    samples: &[Sample],
+    contestants: &[Contestant],
+    circles: &[Circle],
+) {
     samples.iter().for_each(|sample| report.sample(sample));
-    let rounds = |peer, circle| -> Vec<_> {
-        let mine = samples.iter().filter(|sample| sample.is_of(peer, circle));
+    let rounds = |of, circle| -> Vec<_> {
+        let mine = samples.iter().filter(|sample| sample.is_of(of, circle));
         mine.map(|sample| (sample.round, sample.mpps)).collect()
     };
     let title = "testpmd with two cards, io mode: frames received per second by the guest, both \
                  cards; one CPU for the guest, one for the switch";
-    let columns = ["bytes", "under way", "switch", "Mpps", "ours ÷ it", "steal %"];
+    let columns = ["bytes", "under way", "rings", "switch", "Mpps", "ours ÷ it", "steal %"];
     let mut table = Table::new(title, &columns);
-    for circle in CIRCLES {
-        let ours = rounds(Peer::Ours, circle);
-        for &peer in peers {
-            let mine = rounds(peer, circle);
+    for &circle in circles {
+        for &(peer, rings) in contestants {
+            let (ours, mine) = (rounds((Peer::Ours, rings), circle), rounds((peer, rings), circle));
             let ratio = Summary::of_ratios(&ours, &mine);
-            let of_peer = samples.iter().filter(|sample| sample.is_of(peer, circle));
+            let of_peer = samples.iter().filter(|sample| sample.is_of((peer, rings), circle));
             let steal = of_peer.map(|sample| sample.steal_percent).fold(0.0, f64::max);
             table.row([
                 circle.size.to_string(),
                 (2 * circle.n_frames).to_string(),
+                rings.to_string(),
                 peer.to_string(),
                 cell(Summary::of_rounds(&mine)),
                 cell(ratio),
                 format!("{steal:.1}"),
             ]);
             if let Some(ratio) = ratio.filter(|_| peer == Peer::OvsDpdk) {
-                let what = format!("{} bytes, {} frames, × {peer}", circle.size, circle.n_frames);
+                let (size, n) = (circle.size, circle.n_frames);
+                let what = format!("{size} bytes, {n} frames, {rings} rings, × {peer}");
                 report.bars.push(Bar::at_least(&what, WANTED, ratio.median));
             }
         }

@@ -16,7 +16,7 @@ pub use daemon::Daemon;
 pub use joined::{Join, Joined};
 pub use ovs::{Build, Ovs, OvsConfig, Repeat};
 pub use pages::HugePages;
-pub use testpmd::{Circle, guest_rate, io_rate, txonly};
+pub use testpmd::{Circle, Guest, Rings, guest_rate, io_rate, txonly};
 pub use vhost::Hypervisor;
 pub use vxlan::TUNNEL;
 

@@ -1,6 +1,7 @@
 //! DPDK's testpmd, which moves frames from port to port and looks at none, the ceiling of traffic from
 //! capture files; or sends its own, beside `pktgen`.
 
+use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -39,12 +40,48 @@ pub struct Circle {
     pub n_frames: u32,
 }
 
+/// How buffers lie in a guest's rings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+pub enum Rings {
+    /// Split, the default of each VMM.
+    Split,
+    /// Packed.
+    Packed,
+}
+
+impl Rings {
+    /// Both.
+    pub const ALL: [Rings; 2] = [Rings::Split, Rings::Packed];
+}
+
+impl fmt::Display for Rings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Rings::Split => "split",
+            Rings::Packed => "packed",
+        })
+    }
+}
+
+/// A guest with two cards.
+#[derive(Clone, Copy, Debug)]
+pub struct Guest<'a> {
+    /// Where it listens.
+    pub sockets: [&'a Path; 2],
+    /// Its rings.
+    pub rings: Rings,
+    /// What is under way between them.
+    pub circle: Circle,
+}
+
 /// Frames per second that a guest with two cards receives by them, when it sends on by one what it
 /// receives by the other, on `cpu`. It listens at the sockets, and measures until `limit`.
 ///
 /// # Errors
 /// As [`io_rate`].
-pub fn guest_rate(sockets: [&Path; 2], circle: Circle, cpu: usize, limit: Duration) -> Result<f64> {
+pub fn guest_rate(guest: Guest<'_>, cpu: usize, limit: Duration) -> Result<f64> {
+    let Guest { sockets, rings, circle } = guest;
+    let packed = u8::from(rings == Rings::Packed);
     let main = usize::from(cpu == 0);
     let mut command = daemon_in(None, "dpdk-testpmd");
     command.args(["-l", &format!("{main},{cpu}"), "--main-lcore", &main.to_string()]);
@@ -53,7 +90,8 @@ pub fn guest_rate(sockets: [&Path; 2], circle: Circle, cpu: usize, limit: Durati
         // testpmd sends by card 0 to :00 and by card 1 to :01. So each has the address that the other
         // sends to: the switch learns them, and floods nothing.
         let mac = format!("mac=02:00:00:00:00:0{}", 1 - no);
-        command.arg(format!("--vdev=net_virtio_user{no},path={},server=1,{mac}", path.display()));
+        let more = format!("server=1,packed_vq={packed},{mac}");
+        command.arg(format!("--vdev=net_virtio_user{no},path={},{more}", path.display()));
     }
     command.args(["--", "--nb-cores=1", "--forward-mode=io", "--tx-first", "--stats-period", "1"]);
     command.args([&format!("--txpkts={}", circle.size), "--total-num-mbufs=16384"]);

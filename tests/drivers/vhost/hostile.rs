@@ -9,7 +9,8 @@ use datapath::DropReason;
 use datapath::netdev::vhost::{Mode, Vhost};
 use rustix::fs::ftruncate;
 use switch_tests::front_end::{
-    self, GUEST, PROTOCOL, SIZE, USER, address, message, request, state, table,
+    self, GUEST, LAYOUTS, Layout, PROTOCOL, RING_PACKED, SIZE, USER, address, message, request,
+    state, table,
 };
 use switch_tests::{FrontEnd, wait_until};
 
@@ -34,8 +35,28 @@ const LIES: &[Lie] = &[
         guest.send(request::SET_VRING_ADDR, &address(1, u64::MAX - USER - 0x2fff), &[])
     }),
     ("invalid", |guest| guest.send(request::SET_VRING_ADDR, &address(0, 1), &[])),
-    ("not offered: 0x400000000", |guest| {
-        guest.send(request::SET_FEATURES, &(1u64 << 34 | PROTOCOL).to_le_bytes(), &[])
+    ("not offered: 0x800000000", |guest| {
+        guest.send(request::SET_FEATURES, &(1u64 << 35 | PROTOCOL).to_le_bytes(), &[])
+    }),
+    ("has 0 entries (allowed: any number", |guest| {
+        packed(guest)?;
+        guest.send(request::SET_VRING_NUM, &state(0, 0), &[])
+    }),
+    ("has 32769 entries", |guest| {
+        packed(guest)?;
+        guest.send(request::SET_VRING_NUM, &state(0, 32769), &[])
+    }),
+    ("starts at 256 (allowed: 0-255)", |guest| {
+        packed(guest)?;
+        guest.send(request::SET_VRING_NUM, &state(0, 256), &[])?;
+        guest.send(request::SET_VRING_BASE, &state(0, 0x8100_8100), &[])
+    }),
+    ("not in its memory", |guest| {
+        // A split ring may lie there.
+        packed(guest)?;
+        let parts = [0, 0x2000, 0x1002].map(|part| (USER + part).to_le_bytes()).concat();
+        let body = [&state(0, 0)[..], &parts, &[0; 8]].concat();
+        guest.send(request::SET_VRING_ADDR, &body, &[])
     }),
     ("features not offered: 0x40", |guest| {
         guest.send(request::SET_PROTOCOL_FEATURES, &0x40u64.to_le_bytes(), &[])
@@ -122,6 +143,12 @@ const LIES: &[Lie] = &[
         guest.send(request::SET_MEM_TABLE, &small, &[guest.memory.as_fd()])
     }),
 ];
+
+/// Takes packed rings.
+fn packed(guest: &mut FrontEnd) -> std::io::Result<()> {
+    let features = RING_PACKED | PROTOCOL | 1 << 32;
+    guest.send(request::SET_FEATURES, &features.to_le_bytes(), &[])
+}
 
 #[test]
 fn lies_end_the_connection_and_the_next_one_works() {
@@ -221,9 +248,13 @@ fn a_guest_that_lies_in_its_rings_loses_them_until_it_is_set_up_anew() {
 impl Port {
     /// The guest is set up anew by its front end: it is gone, and comes back.
     fn guest_again(&self, guest: FrontEnd) -> FrontEnd {
+        self.guest_again_by(Layout::Split, guest)
+    }
+
+    fn guest_again_by(&self, layout: Layout, guest: FrontEnd) -> FrontEnd {
         drop(guest);
         self.wait_status("status", "disconnected");
-        self.guest(1)
+        self.guest_by(layout, 1)
     }
 
     fn close_with(self, other: Port, memory: &Memory) {
@@ -276,12 +307,72 @@ fn buffers_that_make_no_sense_cost_their_frame() {
 }
 
 #[test]
+fn a_guest_that_lies_in_its_packed_rings_loses_frames_or_the_ring() {
+    let memory = Memory::new();
+    let mut port = Port::new(&memory, 1);
+    let mut other = Port::new(&memory, 1);
+    let mut neighbour = other.guest_by(Layout::Packed, 1);
+    let mut guest = port.guest_by(Layout::Packed, 1);
+    let lies: [(u64, (u32, u16, u16)); 6] = [
+        (0, (100, 0, 0)),                                     // no memory there
+        (u64::MAX - 10, (100, 0, 0)),                         // nor there
+        (GUEST + front_end::memory_len(2) - 50, (100, 0, 0)), // half of it
+        (GUEST, (11, 0, 0)),                                  // no room for a header
+        (GUEST, (100, 2, 0)),                                 // to be written
+        (GUEST, (15, 4, 0)),                                  // a table of nothing
+    ];
+    for (addr, rest) in lies {
+        guest.describe(1, 0, addr, rest);
+        guest.offer(1, 0);
+        wait_until("it to be given back", PATIENCE, || {
+            port.side.drain(0);
+            u64::from(guest.n_used(1)) == port.side.counters.rx_packets.get()
+        });
+    }
+    assert_eq!(port.side.counters.rx_drops(DropReason::BadDescriptor), lies.len() as u64);
+    for (addr, rest) in [(0, (2048, 2, 0)), (GUEST, (2048, 0, 0)), (GUEST, (11, 4, 0))] {
+        guest.describe(0, 0, addr, rest);
+        guest.offer(0, 0);
+        port.side.send(&[frame(60, 1)]);
+    }
+    assert_eq!(port.side.tx_drops(DropReason::BadDescriptor), 3);
+    assert!(port.status("error").is_none());
+    // Behind all that the next buffer is where it should be.
+    guest.transmit(0, &frame(60, 4));
+    let got = port.side.recv_n(1);
+    port.side.pool.put_all(got);
+    guest.post(0, 1);
+    port.side.send(&[frame(60, 1)]);
+    assert_eq!((port.side.counters.tx_packets.get(), guest.n_used(0)), (1, 4));
+    // A chain without an end.
+    for ring in [1, 0] {
+        guest = port.guest_again_by(Layout::Packed, guest);
+        port.wait_link(true);
+        for id in 0..SIZE {
+            guest.describe(ring, id, GUEST, (100, 1, 0));
+            guest.offer(ring, id);
+        }
+        port.side.drain(0);
+        port.side.send(&[frame(60, 1)]);
+        port.wait_status("error", &format!("ring {ring} rests: the guest chains more than"));
+        other.assert_works(&mut neighbour);
+    }
+    let mut guest = port.guest_again_by(Layout::Packed, guest);
+    port.assert_works(&mut guest);
+    other.close_with(port, &memory);
+}
+
+#[test]
 fn memory_that_is_cut_while_in_use_costs_the_port_alone() {
+    LAYOUTS.into_iter().for_each(memory_that_is_cut_by);
+}
+
+fn memory_that_is_cut_by(layout: Layout) {
     let memory = Memory::new();
     let mut port = Port::new(&memory, 1);
     let mut other = Port::new(&memory, 1);
     let mut neighbour = other.guest(1);
-    let mut guest = port.guest(1);
+    let mut guest = port.guest_by(layout, 1);
     port.assert_works(&mut guest);
     for len in [0, 0x5000] {
         guest.transmit(0, &frame(60, 1));
@@ -291,7 +382,7 @@ fn memory_that_is_cut_while_in_use_costs_the_port_alone() {
         port.side.drain(0);
         port.wait_status("error", "cut short");
         other.assert_works(&mut neighbour);
-        guest = port.guest_again(guest);
+        guest = port.guest_again_by(layout, guest);
         port.wait_link(true);
         port.assert_works(&mut guest);
     }

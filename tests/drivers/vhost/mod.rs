@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use datapath::netdev::Netdev;
 use datapath::netdev::vhost::{Mode, Vhost, VhostConfig};
+use switch_tests::front_end::Layout;
 use switch_tests::{FrontEnd, wait_until};
 use tempfile::TempDir;
 
@@ -33,7 +34,12 @@ impl Port {
 
     /// A guest that everything was agreed on with.
     fn guest(&self, n_pairs: usize) -> FrontEnd {
+        self.guest_by(Layout::Split, n_pairs)
+    }
+
+    fn guest_by(&self, layout: Layout, n_pairs: usize) -> FrontEnd {
         let mut guest = FrontEnd::connect(&self.path, n_pairs);
+        guest.layout = layout;
         guest.set_up(0).expect("the switch agrees");
         guest
     }

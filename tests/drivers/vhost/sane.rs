@@ -12,7 +12,9 @@ use datapath::netdev::vhost::{Mode, Vhost};
 use datapath::netdev::{RecvStatus, WakeSource};
 use datapath::{Batch, DropReason};
 use packet::checksum::Sum;
-use switch_tests::front_end::{EVENT_IDX, PROTOCOL, SIZE, request, table};
+use switch_tests::front_end::{
+    EVENT_IDX, LAYOUTS, Layout, PROTOCOL, RING_PACKED, SIZE, request, table,
+};
 use switch_tests::{FrontEnd, wait_until};
 
 use super::{Port, config, status};
@@ -20,9 +22,13 @@ use crate::rig::{Memory, PATIENCE, Side, Wake, bytes, frame};
 
 #[test]
 fn frames_pass_both_ways_and_are_counted() {
+    LAYOUTS.into_iter().for_each(frames_pass_both_ways_and_are_counted_by);
+}
+
+fn frames_pass_both_ways_and_are_counted_by(layout: Layout) {
     let memory = Memory::new();
     let mut port = Port::new(&memory, 1);
-    let mut guest = port.guest(1);
+    let mut guest = port.guest_by(layout, 1);
     port.wait_link(true);
     guest.post(0, SIZE);
     let lens = [14, 60, 61, 1500, 1792, 2036];
@@ -80,9 +86,13 @@ fn the_switch_connects_and_comes_back_by_itself() {
 
 #[test]
 fn whole_segments_and_unfinished_checksums_cross() {
+    LAYOUTS.into_iter().for_each(whole_segments_and_unfinished_checksums_cross_by);
+}
+
+fn whole_segments_and_unfinished_checksums_cross_by(layout: Layout) {
     let memory = Memory::new();
     let mut port = Port::new(&memory, 1);
-    let mut guest = port.guest(1);
+    let mut guest = port.guest_by(layout, 1);
     guest.post(0, SIZE);
     let data = segment(30_000);
     let mut frame = port.side.pool.from_bytes(&data).unwrap();
@@ -117,7 +127,8 @@ fn whole_segments_and_unfinished_checksums_cross() {
     // A guest that takes nothing gets nothing unfinished.
     drop(guest);
     let mut plain = FrontEnd::connect(&port.path, 1);
-    plain.set_up(!(1 << 32 | PROTOCOL | 1 << 15)).unwrap();
+    plain.layout = layout;
+    plain.set_up(!(1 << 32 | PROTOCOL | 1 << 15 | RING_PACKED)).unwrap();
     assert_eq!(port.side.txq.caps(), datapath::netdev::TxCaps::default());
     let mut frame = port.side.pool.from_bytes(&data).unwrap();
     frame.set_offload(work);
@@ -142,9 +153,15 @@ fn segment(len: usize) -> Vec<u8> {
 
 #[test]
 fn a_queue_that_sleeps_is_woken_and_one_that_works_is_not_disturbed() {
+    LAYOUTS
+        .into_iter()
+        .for_each(a_queue_that_sleeps_is_woken_and_one_that_works_is_not_disturbed_by);
+}
+
+fn a_queue_that_sleeps_is_woken_and_one_that_works_is_not_disturbed_by(layout: Layout) {
     let memory = Memory::new();
     let mut port = Port::new(&memory, 1);
-    let mut guest = port.guest(1);
+    let mut guest = port.guest_by(layout, 1);
     assert_eq!(port.side.drain(0), RecvStatus::Drained);
     let wake = Wake::new(&port.side, 0);
     for turn in 0..3 {
@@ -160,7 +177,7 @@ fn a_queue_that_sleeps_is_woken_and_one_that_works_is_not_disturbed() {
     guest.kick(1);
     guest.describe(1, 0, 0x10_0000, (12, 0, 0));
     let n = guest.n_used(1);
-    guest.write(guest.rings[1].at + 0x1000 + 2, &(n + 1).to_le_bytes());
+    guest.offer_in_silence(1, 0);
     port.side.rxqs[0].park(&mut port.side.pool);
     assert!(wake.comes_within(PATIENCE));
     port.side.drain(0);
@@ -175,9 +192,13 @@ fn a_queue_that_sleeps_is_woken_and_one_that_works_is_not_disturbed() {
 
 #[test]
 fn rings_are_stopped_moved_and_started_again() {
+    LAYOUTS.into_iter().for_each(rings_are_stopped_moved_and_started_again_by);
+}
+
+fn rings_are_stopped_moved_and_started_again_by(layout: Layout) {
     let memory = Memory::new();
     let mut port = Port::new(&memory, 1);
-    let mut guest = port.guest(1);
+    let mut guest = port.guest_by(layout, 1);
     port.assert_works(&mut guest);
     // Disabled: nothing passes, nothing is lost that the guest has sent.
     guest.enable(0, 0).unwrap();
@@ -197,7 +218,7 @@ fn rings_are_stopped_moved_and_started_again() {
     port.assert_works(&mut guest);
     // Stopped, as for a reboot, and started again where it stood.
     let stands = guest.stop_ring(1).unwrap();
-    assert_eq!(stands, u32::from(guest.n_used(1)));
+    assert_eq!(stands, guest.stands(1));
     guest.stop_ring(0).unwrap();
     port.wait_link(false);
     guest.start_ring(0).unwrap();
@@ -238,7 +259,7 @@ fn rings_are_stopped_moved_and_started_again() {
     port.wait_link(true);
     port.assert_works(&mut guest);
     // Other features, as a driver of another system takes them.
-    let features = guest.ask(request::GET_FEATURES, &[]).unwrap() & !(1 << 29);
+    let features = guest.features().unwrap() & !EVENT_IDX;
     guest.send(request::SET_FEATURES, &features.to_le_bytes(), &[]).unwrap();
     guest.settle().unwrap();
     port.assert_works(&mut guest);
@@ -323,9 +344,13 @@ fn rings_may_be_enabled_before_anything_was_agreed_on() {
 
 #[test]
 fn a_full_ring_loses_frames_and_says_so() {
+    LAYOUTS.into_iter().for_each(a_full_ring_loses_frames_and_says_so_by);
+}
+
+fn a_full_ring_loses_frames_and_says_so_by(layout: Layout) {
     let memory = Memory::new();
     let mut port = Port::new(&memory, 1);
-    let mut guest = port.guest(1);
+    let mut guest = port.guest_by(layout, 1);
     guest.post(0, 3);
     port.side.send(&vec![frame(60, 2); 5]);
     let sent = port.side.counters.tx_packets.get();
@@ -333,11 +358,15 @@ fn a_full_ring_loses_frames_and_says_so() {
     port.close(&memory);
 }
 
-/// How many front ends come and go, one after the other.
-const N_FRONT_ENDS: usize = 1000;
+/// How many front ends come and go, one after the other, with each layout.
+const N_FRONT_ENDS: usize = 500;
 
 #[test]
 fn front_ends_come_and_go_under_load_and_no_frame_is_lost() {
+    LAYOUTS.into_iter().for_each(front_ends_come_and_go_under_load_and_no_frame_is_lost_by);
+}
+
+fn front_ends_come_and_go_under_load_and_no_frame_is_lost_by(layout: Layout) {
     let memory = Memory::new();
     let Port { mut side, path, _folder } = Port::new(&memory, 1);
     let (stop, n_moved) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -352,6 +381,7 @@ fn front_ends_come_and_go_under_load_and_no_frame_is_lost() {
         let mut n_seen = 0;
         for _ in 0..N_FRONT_ENDS {
             let mut guest = FrontEnd::connect(&path, 1);
+            guest.layout = layout;
             guest.set_up(EVENT_IDX).unwrap();
             guest.post(0, 64);
             for seed in 0..40 {
@@ -386,5 +416,59 @@ fn the_control_thread_is_told_of_the_link() {
     drop(guest);
     port.wait_link(false);
     assert!(told.load(Ordering::Relaxed) > before);
+    port.close(&memory);
+}
+
+#[test]
+fn a_guest_goes_from_packed_rings_to_split_ones_and_back() {
+    let memory = Memory::new();
+    let mut port = Port::new(&memory, 1);
+    let mut guest = port.guest_by(Layout::Packed, 1);
+    for layout in [Layout::Packed, Layout::Split, Layout::Packed, Layout::Split] {
+        // As another driver does in the same VM: rings are stopped, features and rings set up anew.
+        guest.stop_ring(0).unwrap();
+        guest.stop_ring(1).unwrap();
+        guest.begin(layout);
+        let features = guest.set_up(0).unwrap();
+        assert_eq!(features & RING_PACKED != 0, layout == Layout::Packed);
+        port.wait_link(true);
+        assert_eq!(port.status("features").unwrap(), format!("{features:#018x}"));
+        (0..20).for_each(|_| port.assert_works(&mut guest));
+    }
+    // While rings run, which no driver does: it costs nobody else.
+    let features = guest.features().unwrap() | RING_PACKED;
+    guest.send(request::SET_FEATURES, &features.to_le_bytes(), &[]).unwrap();
+    guest.settle().unwrap();
+    port.side.drain(0);
+    drop(guest);
+    let mut guest = port.guest_by(Layout::Split, 1);
+    port.assert_works(&mut guest);
+    port.close(&memory);
+}
+
+#[test]
+fn a_packed_ring_goes_on_where_it_was_when_the_switch_has_started_again() {
+    let memory = Memory::new();
+    let mut port = Port::new(&memory, 1);
+    let mut guest = port.guest_by(Layout::Packed, 1);
+    // In the first round, in the second, and where the wrap counter turns.
+    for n in [1, 255, 300, 511, 1] {
+        for turn in 0..n {
+            guest.transmit(0, &frame(60, u8::try_from(turn % 256).unwrap()));
+            let got = port.side.recv_n(1);
+            port.side.pool.put_all(got);
+        }
+        port.assert_works(&mut guest);
+        // What is sent meanwhile is not lost.
+        guest.transmit(0, &frame(60, 200));
+        port.side.close();
+        port = Port::new(&memory, 1);
+        guest = guest.again(&port.path);
+        guest.set_up(0).unwrap();
+        let got = port.side.recv_n(1);
+        assert_eq!(bytes(&got), [frame(60, 200)]);
+        port.side.pool.put_all(got);
+        port.assert_works(&mut guest);
+    }
     port.close(&memory);
 }

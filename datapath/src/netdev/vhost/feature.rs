@@ -49,6 +49,8 @@ pub mod bit {
     pub const ANY_LAYOUT: u64 = 1 << virtio_config::VIRTIO_F_ANY_LAYOUT;
     /// Virtio 1, not legacy.
     pub const VERSION_1: u64 = 1 << virtio_config::VIRTIO_F_VERSION_1;
+    /// Rings are packed, not split.
+    pub const RING_PACKED: u64 = 1 << virtio_config::VIRTIO_F_RING_PACKED;
     /// The front end speaks the part of the protocol that came later (vhost-user, not virtio).
     pub const PROTOCOL: u64 = 1 << 30;
 }
@@ -74,6 +76,7 @@ pub const OFFERED: u64 = bit::CSUM
     | bit::EVENT_IDX
     | bit::ANY_LAYOUT
     | bit::VERSION_1
+    | bit::RING_PACKED
     | bit::PROTOCOL;
 
 /// What a front end has taken.

@@ -8,14 +8,14 @@
 //! - **the protocol**, on a thread of the port's own: [`runner`] waits for the front end, [`door`] takes
 //!   its messages without ever waiting for the rest of one, the `vhost` crate takes them apart, and
 //!   [`session`] keeps what they say;
-//! - **the rings**, in the poll threads: [`ring`] walks chains of buffers over [`vring`] and
-//!   [`memory`], [`rxq`] and [`txq`] move frames.
+//! - **the rings**, in the poll threads: [`ring`] walks chains of buffers, in rings of either layout,
+//!   over [`vring`] and [`memory`]; [`rxq`] and [`txq`] move frames.
 //!
 //! They meet in [`shared`]: a ring is put into its place, or taken out of it, under a lock that poll
 //! threads hold for a batch.
 //!
-//! Rings are split rings; frames for the guest may be spread over several buffers; descriptors may be
-//! indirect; both sides say when they want to be notified. While a queue is polled the guest is asked
+//! Rings are split or packed, as the guest wants; frames for it may be spread over several buffers;
+//! descriptors may be indirect; both sides say when they want to be notified. While a queue is polled the guest is asked
 //! not to notify; it is asked to when the queue turns idle. The virtio-net header carries unfinished
 //! checksums and whole segments both ways, if the guest takes them.
 //!
@@ -28,7 +28,7 @@
 //! [`Vhost`] belongs to the control thread. Dropping it ends the port's thread.
 //!
 //! # References
-//! virtio 1.2 §2.7, §5.1; QEMU's `docs/interop/vhost-user.rst`.
+//! virtio 1.2 §2.7, §2.8, §5.1; QEMU's `docs/interop/vhost-user.rst`.
 
 mod door;
 mod feature;

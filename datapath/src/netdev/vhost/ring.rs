@@ -2,56 +2,46 @@
 //!
 //! # Design
 //! Everything is done in order: a buffer is taken, copied from or to, and given back before the next,
-//! and the used index is published once for a batch. So what a ring has done so far is its used
-//! index, which lies in the guest's memory: a switch that starts again, or takes over from another,
-//! goes on there.
+//! and what was given back is published once for a batch. So what a ring has done so far stands in the
+//! guest's memory: a switch that starts again, or takes over from another, goes on there.
+//!
+//! How buffers lie in a ring is its [`Layout`]: [`split`] or [`packed`]. [`Buffers`] is what both have
+//! in common, compiled once for each; a [`Ring`] is one of the two, and whoever moves frames looks
+//! which once for a batch.
 //!
 //! Chains are walked once, copying each descriptor, into a list of [`Piece`]s; the list is what frames
-//! are copied by. A chain that makes no sense costs its frame: it is given back empty. An index that
-//! makes no sense breaks the ring, since nothing that it says can be trusted: it rests until the
-//! front end sets it up anew.
+//! are copied by. A chain that makes no sense costs its frame: it is given back empty. What makes it
+//! unknown where the next buffer is breaks the ring, since nothing that it says can be trusted: it rests
+//! until the front end sets it up anew.
 //!
 //! # Invariants
-//! - `next_available` moves only over heads that are given back in the same call, and `next_used`
-//!   moves with it.
-//! - Heads are taken only up to `seen_available`, which is never more than the ring's entries ahead.
+//! - A ring moves on only over buffers that are given back in the same call.
+//! - Buffers are taken only if they are available, and never more than the ring has entries.
 //! - A chain has at most as many descriptors as the ring has entries, and no more than [`MAX_CHAIN`].
 //!
 //! # References
-//! virtio 1.2 §2.7.5.3 (indirect descriptors), §2.7.7.2, §2.7.10 (notifications).
+//! virtio 1.2 §2.7 (split), §2.8 (packed).
+
+mod chain;
+mod packed;
+mod split;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use virtio_bindings::virtio_ring::{
-    VRING_AVAIL_F_NO_INTERRUPT, VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRING_DESC_F_WRITE,
-    VRING_USED_F_NO_NOTIFY,
-};
-
+use self::chain::{Access, BadChain, Chain, Piece};
+use self::packed::Packed;
+use self::split::Split;
 use super::feature::{Features, bit};
-use super::vring::{DESCRIPTOR_LEN, Descriptor, Vring};
+use super::memory::GuestMemory;
+use super::vring::packed::PackedVring;
+use super::vring::{Vring, VringPlace};
 
 /// Most descriptors of a chain, whatever the ring's size: what other devices bear
 /// (`VIRTQUEUE_MAX_SIZE` of QEMU).
-pub const MAX_CHAIN: usize = 1024;
+const MAX_CHAIN: usize = 1024;
 /// Most buffers that one frame is spread over: 64 KiB in buffers of half a kilobyte.
 const MAX_MERGED: usize = 128;
-
-/// Who writes a buffer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Access {
-    /// The guest has written it: a frame that it sends.
-    Read,
-    /// The switch writes it: room for a frame that the guest receives.
-    Write,
-}
-
-/// A stretch of guest memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Piece {
-    addr: u64,
-    len: u32,
-}
 
 /// Why a ring rests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -72,14 +62,16 @@ pub enum Broken {
         /// The ring's entries.
         size: u16,
     },
+    /// A chain whose end, behind which the next buffer would be, is nowhere.
+    #[error("the guest chains more than {most} descriptors")]
+    Endless {
+        /// How many may be.
+        most: u16,
+    },
     /// A file was cut under its memory.
     #[error("the guest's memory file was cut short")]
     MemoryLost,
 }
-
-/// A chain that makes no sense.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct BadChain;
 
 /// Where in a list of pieces a copy goes on.
 #[derive(Clone, Copy, Default)]
@@ -88,7 +80,7 @@ pub struct Cursor {
     off: u32,
 }
 
-/// A buffer of the guest.
+/// What was taken of a guest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Taken {
     /// So many bytes to read.
@@ -113,25 +105,65 @@ pub enum Room {
     Bad,
 }
 
-/// A ring in use.
-pub struct Ring {
-    vring: Vring,
+/// A buffer that was read of a ring.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Buffer {
+    /// The driver's name of it: its head, or its id.
+    id: u16,
+    /// Places of the ring that it takes.
+    n_slots: u16,
+    /// Bytes that it has.
+    room: Result<u64, BadChain>,
+}
+
+/// How buffers lie in a ring.
+pub trait Layout {
+    /// The ring's words.
+    type Words;
+
+    /// Goes on elsewhere in memory; where it was.
+    fn exchange(&mut self, words: Self::Words) -> Self::Words;
+    /// The memory that descriptors name.
+    fn memory(&self) -> &Arc<GuestMemory>;
+    /// Entries.
+    fn size(&self) -> u16;
+    /// The NUMA node that the ring lies in, if the system tells.
+    fn numa_node(&self) -> Option<i32>;
+    /// Where it stands, as a front end is told.
+    fn base(&self) -> u32;
+    /// Counts the buffers that are available, up to `most`, and asks for their memory. Another
+    /// processor has written it, and each cache line takes as long as a frame costs otherwise: asked
+    /// for together, they travel side by side.
+    fn look(&mut self, most: u16) -> Result<u16, Broken>;
+    /// Reads the buffer that is `ahead` places of the ring from here, if it is available.
+    fn read(&mut self, ahead: u16, chain: Chain<'_>) -> Result<Option<Buffer>, Broken>;
+    /// Moves on over a buffer, which holds `len` bytes now. The guest does not see it yet.
+    fn give_back(&mut self, buffer: &Buffer, len: u32);
+    /// Shows the guest what was given back.
+    fn publish(&mut self);
+    /// Whether the guest wants to be told of what was published since the last call.
+    fn tell(&mut self, features: Features) -> bool;
+    /// It was told of nothing yet.
+    fn forget_told(&mut self);
+    /// Whether something was given back that it was not told of, or it was told of nothing yet.
+    fn has_news(&self) -> bool;
+    /// Asks the guest not to notify.
+    fn refuse_kicks(&mut self, features: Features);
+    /// Asks the guest to notify from the next buffer on; whether there is one already.
+    fn ask_for_kicks(&mut self, features: Features) -> bool;
+}
+
+/// What users of a ring ask of it, whatever its layout.
+pub struct Buffers<L> {
+    layout: L,
     features: Features,
     call: Option<Arc<OwnedFd>>,
-    next_available: u16,
-    /// The available index as it was last found good: the guest writes it, so that each look at it
-    /// takes its cache line away.
-    seen_available: u16,
-    next_used: u16,
-    /// The used index that the guest was last considered to be told of.
-    told: Option<u16>,
     kicks_off: bool,
     broken: Option<Broken>,
     /// Frames may pass.
-    pub enabled: bool,
+    enabled: bool,
     pieces: Vec<Piece>,
-    /// Heads held, with the bytes that each has room for.
-    heads: Vec<(u16, u64)>,
+    held: Vec<Buffer>,
 }
 
 const fn flag(word: u32) -> u16 {
@@ -139,35 +171,18 @@ const fn flag(word: u32) -> u16 {
     (word & 0xffff) as u16
 }
 
-impl Ring {
-    /// A ring that goes on where its used index stands.
-    #[must_use]
-    pub fn new(vring: Vring, features: Features, call: Option<Arc<OwnedFd>>) -> Ring {
-        let at = vring.used_index();
-        if features.has(bit::EVENT_IDX) {
-            vring.set_used_flags(0);
-        }
-        Ring {
-            vring,
+impl<L: Layout> Buffers<L> {
+    fn new(layout: L, features: Features, call: Option<Arc<OwnedFd>>) -> Buffers<L> {
+        Buffers {
+            layout,
             features,
             call,
-            next_available: at,
-            seen_available: at,
-            next_used: at,
-            told: None,
             kicks_off: false,
             broken: None,
             enabled: false,
             pieces: Vec::new(),
-            heads: Vec::new(),
+            held: Vec::new(),
         }
-    }
-
-    /// The same ring elsewhere in the front end's memory, or with other features; and where it was.
-    #[must_use]
-    pub fn moved(mut self, vring: Vring, features: Features) -> (Ring, Vring) {
-        let before = std::mem::replace(&mut self.vring, vring);
-        (Ring { features, told: None, kicks_off: false, ..self }, before)
     }
 
     /// What the front end has taken.
@@ -176,171 +191,72 @@ impl Ring {
         self.features
     }
 
-    /// Its place in memory.
-    #[must_use]
-    pub fn vring(&self) -> &Vring {
-        &self.vring
-    }
-
-    /// The index of the next buffer.
-    #[must_use]
-    pub fn base(&self) -> u16 {
-        self.next_available
-    }
-
-    /// Why it rests, if it does.
-    #[must_use]
-    pub fn broken(&self) -> Option<Broken> {
-        self.broken
-    }
-
     /// Whether frames may pass.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.enabled && self.broken.is_none()
     }
 
-    /// How the guest is told of used buffers from now on.
-    pub fn set_call(&mut self, call: Option<Arc<OwnedFd>>) {
-        self.call = call;
-        self.told = None;
+    fn move_to(&mut self, words: L::Words, features: Features) -> L::Words {
+        self.features = features;
+        self.kicks_off = false;
+        self.layout.forget_told();
+        self.layout.exchange(words)
     }
 
-    /// Buffers that the guest has made available, after a look; none if the ring breaks over it.
-    pub fn n_available(&mut self) -> u16 {
-        let index = self.vring.available_index();
-        let available = index.wrapping_sub(self.next_available);
-        let size = self.vring.size();
-        // What was cut reads as zeroes, and says nothing.
-        if self.vring.memory().is_lost() {
-            self.broken = Some(Broken::MemoryLost);
-            return 0;
-        }
-        if available > size {
-            self.broken = Some(Broken::Index { available, size });
-            return 0;
-        }
-        self.seen_available = index;
-        available
+    /// Looks how many buffers there are, up to `most`; none if the ring breaks over it.
+    #[inline]
+    pub fn look(&mut self, most: u16) -> u16 {
+        self.layout.look(most).unwrap_or_else(|broken| {
+            self.broken = Some(broken);
+            0
+        })
     }
 
-    /// The head at an index; `None` if the ring breaks over it.
-    fn head_at(&mut self, index: u16) -> Option<u16> {
-        let (head, size) = (self.vring.available_head(index), self.vring.size());
-        if head >= size {
-            self.broken = Some(Broken::Head { head, size });
-            return None;
-        }
-        Some(head)
-    }
-
-    /// Adds the pieces of a chain to the list; the bytes that they have.
-    fn walk(&mut self, head: u16, access: Access) -> Result<u64, BadChain> {
-        let most = usize::from(self.vring.size()).min(MAX_CHAIN);
-        let (mut n, mut total, mut next) = (0, 0, Some(head));
-        while let Some(at) = next {
-            let descriptor = self.vring.descriptor(at).ok_or(BadChain)?;
-            next = follow(&descriptor);
-            n += 1;
-            if n > most {
-                return Err(BadChain); // a loop
+    /// Reads the buffer behind those that are held, and holds it; `None` if there is none, or if the
+    /// ring breaks over it.
+    #[inline]
+    fn hold(&mut self, ahead: u16, access: Access) -> Option<Buffer> {
+        let indirect = self.features.has(bit::INDIRECT);
+        let chain = Chain { pieces: &mut self.pieces, access, indirect };
+        match self.layout.read(ahead, chain) {
+            Ok(buffer) => {
+                self.held.extend(buffer);
+                buffer
             }
-            if descriptor.flags & flag(VRING_DESC_F_INDIRECT) == 0 {
-                total += self.add_piece(&descriptor, access)?;
-                continue;
-            }
-            if next.is_some() || !self.features.has(bit::INDIRECT) {
-                return Err(BadChain);
-            }
-            total += self.walk_table(&descriptor, access, most)?;
-        }
-        Ok(total)
-    }
-
-    /// Adds the pieces of a table that a descriptor names.
-    fn walk_table(
-        &mut self,
-        table: &Descriptor,
-        access: Access,
-        most: usize,
-    ) -> Result<u64, BadChain> {
-        let n_entries = u64::from(table.len) / DESCRIPTOR_LEN as u64;
-        let (mut n, mut total, mut next) = (0, 0, Some(0u16));
-        while let Some(at) = next {
-            n += 1;
-            if u64::from(at) >= n_entries || n > most {
-                return Err(BadChain);
-            }
-            let mut bytes = [0; DESCRIPTOR_LEN];
-            let addr = table.addr.wrapping_add(u64::from(at) * DESCRIPTOR_LEN as u64);
-            if !self.vring.memory().copy_out(addr, &mut bytes) {
-                return Err(BadChain);
-            }
-            let descriptor = Descriptor::parse(bytes);
-            if descriptor.flags & flag(VRING_DESC_F_INDIRECT) != 0 {
-                return Err(BadChain); // a table in a table
-            }
-            total += self.add_piece(&descriptor, access)?;
-            next = follow(&descriptor);
-        }
-        Ok(total)
-    }
-
-    fn add_piece(&mut self, descriptor: &Descriptor, access: Access) -> Result<u64, BadChain> {
-        let written = descriptor.flags & flag(VRING_DESC_F_WRITE) != 0;
-        if written != (access == Access::Write) {
-            return Err(BadChain);
-        }
-        self.pieces.push(Piece { addr: descriptor.addr, len: descriptor.len });
-        Ok(descriptor.len.into())
-    }
-
-    /// Asks for the memory of the next `n` buffers. Another processor has written it, and each cache line
-    /// takes as long as a frame costs otherwise: asked for together, they travel side by side.
-    pub fn expect(&self, n: u16) {
-        for ahead in 0..n {
-            let head = self.vring.available_head(self.next_available.wrapping_add(ahead));
-            if let Some(descriptor) = self.vring.descriptor(head) {
-                self.vring.memory().expect(descriptor.addr);
+            Err(broken) => {
+                self.broken = Some(broken);
+                None
             }
         }
     }
 
-    /// Takes the next buffer of the guest, of which there is one, to be read. `None` if the ring breaks
-    /// over it. What was taken is given back by [`Ring::give_back`].
+    /// Takes the next buffer of the guest, to be read. `None` if there is none, or if the ring breaks
+    /// over it. What was taken is given back by [`Buffers::give_back`].
+    #[inline]
     pub fn take(&mut self) -> Option<Taken> {
-        let head = self.head_at(self.next_available)?;
         self.pieces.clear();
-        self.heads.clear();
-        self.heads.push((head, 0));
-        Some(self.walk(head, Access::Read).map_or(Taken::Bad, Taken::Bytes))
+        self.held.clear();
+        let buffer = self.hold(0, Access::Read)?;
+        Some(buffer.room.map_or(Taken::Bad, Taken::Bytes))
     }
 
     /// Holds buffers with room for `need` bytes together, if the guest has made enough available: to
-    /// be written by [`Ring::copy_in`], and given back by [`Ring::give_back`].
+    /// be written by [`Buffers::copy_in`], and given back by [`Buffers::give_back`].
+    #[inline]
     pub fn find_room(&mut self, need: usize) -> Room {
         self.pieces.clear();
-        self.heads.clear();
-        let mut n_available = self.seen_available.wrapping_sub(self.next_available);
+        self.held.clear();
         let most = if self.features.has(bit::MRG_RXBUF) { MAX_MERGED } else { 1 };
-        let (mut room, mut n) = (0u64, 0u16);
+        let (mut room, mut n, mut ahead) = (0u64, 0u16, 0u16);
         while room < need as u64 {
             if usize::from(n) == most || self.pieces.len() > MAX_CHAIN {
                 return Room::TooSmall;
             }
-            if n == n_available {
-                n_available = self.n_available();
-                if n >= n_available {
-                    return Room::Full;
-                }
-            }
-            let Some(head) = self.head_at(self.next_available.wrapping_add(n)) else {
-                return Room::Bad;
-            };
-            let walked = self.walk(head, Access::Write);
+            let Some(buffer) = self.hold(ahead, Access::Write) else { return Room::Full };
             n += 1;
-            self.heads.push((head, *walked.as_ref().unwrap_or(&0)));
-            match walked {
+            ahead = ahead.saturating_add(buffer.n_slots);
+            match buffer.room {
                 Ok(len) => room += len,
                 Err(BadChain) => {
                     self.give_back(0);
@@ -357,7 +273,7 @@ impl Ring {
         while !to.is_empty() {
             let Some((addr, left)) = self.at(cursor) else { return false };
             let (now, later) = to.split_at_mut(left.min(to.len()));
-            if !self.vring.memory().copy_out(addr, now) {
+            if !self.layout.memory().copy_out(addr, now) {
                 return false;
             }
             cursor.move_by(now.len());
@@ -372,7 +288,7 @@ impl Ring {
         while !from.is_empty() {
             let Some((addr, left)) = self.at(cursor) else { return false };
             let (now, later) = from.split_at(left.min(from.len()));
-            if !self.vring.memory().copy_in(addr, now) {
+            if !self.layout.memory().copy_in(addr, now) {
                 return false;
             }
             cursor.move_by(now.len());
@@ -396,67 +312,50 @@ impl Ring {
 
     /// Gives back what was taken or is held, with `written` bytes in it. The guest sees it when it is
     /// published.
+    #[inline]
     pub fn give_back(&mut self, written: usize) {
         let mut left = written as u64;
-        for (head, room) in self.heads.drain(..) {
-            let len = left.min(room);
+        for buffer in self.held.drain(..) {
+            let len = left.min(buffer.room.unwrap_or(0));
             left -= len;
-            self.vring.put_used(self.next_used, head, u32::try_from(len).unwrap_or(u32::MAX));
-            self.next_used = self.next_used.wrapping_add(1);
-            self.next_available = self.next_available.wrapping_add(1);
+            self.layout.give_back(&buffer, u32::try_from(len).unwrap_or(u32::MAX));
         }
     }
 
     /// Shows the guest what was given back, and notifies it if it wants to be. Breaks the ring if its
     /// memory was lost meanwhile.
     pub fn publish(&mut self) {
-        self.vring.publish_used(self.next_used);
-        if self.vring.memory().is_lost() {
+        self.layout.publish();
+        if self.layout.memory().is_lost() {
             self.broken = Some(Broken::MemoryLost);
             return;
         }
-        self.vring.fence();
-        let told = self.told.replace(self.next_used);
-        let wanted = if self.features.has(bit::EVENT_IDX) {
-            let passed = |told| passes(self.vring.used_event(), self.next_used, told);
-            told.is_none_or(passed)
-        } else {
-            self.vring.available_flags() & flag(VRING_AVAIL_F_NO_INTERRUPT) == 0
-        };
-        if wanted && let Some(call) = &self.call {
+        if self.layout.tell(self.features)
+            && let Some(call) = &self.call
+        {
             // An eventfd that is full tells all the same.
             let _ = rustix::io::write(call, &1u64.to_ne_bytes());
         }
     }
 
-    /// Whether something was given back since the last call, or ever.
+    /// Whether something was given back since it was last published, or nothing ever was.
     #[must_use]
     pub fn has_news(&self) -> bool {
-        self.told != Some(self.next_used)
+        self.layout.has_news()
     }
 
     /// Asks the guest not to notify: somebody looks anyway.
     pub fn suppress_kicks(&mut self) {
-        if self.kicks_off {
-            return;
-        }
-        self.kicks_off = true;
-        // With event indexes, the one that stands there stays behind.
-        if !self.features.has(bit::EVENT_IDX) {
-            self.vring.set_used_flags(flag(VRING_USED_F_NO_NOTIFY));
+        if !self.kicks_off {
+            self.kicks_off = true;
+            self.layout.refuse_kicks(self.features);
         }
     }
 
     /// Asks the guest to notify from the next buffer on; whether there is one already.
     pub fn allow_kicks(&mut self) -> bool {
         self.kicks_off = false;
-        if self.features.has(bit::EVENT_IDX) {
-            self.vring.set_available_event(self.next_available);
-        } else {
-            self.vring.set_used_flags(0);
-        }
-        self.vring.fence();
-        self.vring.available_index() != self.next_available
+        self.layout.ask_for_kicks(self.features)
     }
 }
 
@@ -467,16 +366,145 @@ impl Cursor {
     }
 }
 
-/// The descriptor behind one, if there is one.
-fn follow(descriptor: &Descriptor) -> Option<u16> {
-    (descriptor.flags & flag(VRING_DESC_F_NEXT) != 0).then_some(descriptor.next)
+/// The words of a ring of either layout, in memory.
+pub enum Words {
+    /// Of a split ring.
+    Split(Vring),
+    /// Of a packed ring.
+    Packed(PackedVring),
 }
 
-/// Whether an index that moved from `old` to `new` passed `event` (`vring_need_event`,
-/// virtio 1.2 §2.7.10.1).
-const fn passes(event: u16, new: u16, old: u16) -> bool {
-    new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
+impl Words {
+    /// A ring of `size` entries, in the layout that the features say; `None` if a part of it is not in
+    /// memory, or it cannot be so large.
+    #[must_use]
+    pub fn find(
+        memory: Arc<GuestMemory>,
+        size: u16,
+        place: VringPlace,
+        features: Features,
+    ) -> Option<Words> {
+        if features.has(bit::RING_PACKED) {
+            PackedVring::new(memory, size, place).map(Words::Packed)
+        } else {
+            Vring::new(memory, size, place).map(Words::Split)
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests;
+/// A ring in use, of either layout.
+pub enum Ring {
+    /// A split ring.
+    Split(Buffers<Split>),
+    /// A packed ring.
+    Packed(Buffers<Packed>),
+}
+
+/// The same, of a ring of either layout.
+macro_rules! of {
+    ($ring:expr, $buffers:ident => $result:expr) => {
+        match $ring {
+            Ring::Split($buffers) => $result,
+            Ring::Packed($buffers) => $result,
+        }
+    };
+}
+
+impl Ring {
+    /// A ring that goes on where it stands. `base` is where the front end believes it does.
+    #[must_use]
+    pub fn new(
+        words: Words,
+        features: Features,
+        base: Option<u32>,
+        call: Option<Arc<OwnedFd>>,
+    ) -> Ring {
+        match words {
+            Words::Split(vring) => {
+                Ring::Split(Buffers::new(Split::new(vring, features), features, call))
+            }
+            Words::Packed(vring) => {
+                Ring::Packed(Buffers::new(Packed::new(vring, base), features, call))
+            }
+        }
+    }
+
+    /// The same ring elsewhere in the front end's memory, or with other features; and where it was. One
+    /// that gets another layout begins anew.
+    #[must_use]
+    pub fn moved(self, words: Words, features: Features) -> (Ring, Words) {
+        match (self, words) {
+            (Ring::Split(mut buffers), Words::Split(vring)) => {
+                let before = buffers.move_to(vring, features);
+                (Ring::Split(buffers), Words::Split(before))
+            }
+            (Ring::Packed(mut buffers), Words::Packed(vring)) => {
+                let before = buffers.move_to(vring, features);
+                (Ring::Packed(buffers), Words::Packed(before))
+            }
+            (Ring::Split(buffers), words) => {
+                let mut ring = Ring::new(words, features, None, buffers.call);
+                *ring.enabled() = buffers.enabled;
+                (ring, Words::Split(buffers.layout.into_words()))
+            }
+            (Ring::Packed(buffers), words) => {
+                let mut ring = Ring::new(words, features, None, buffers.call);
+                *ring.enabled() = buffers.enabled;
+                (ring, Words::Packed(buffers.layout.into_words()))
+            }
+        }
+    }
+
+    /// Its entries.
+    #[must_use]
+    pub fn size(&self) -> u16 {
+        of!(self, buffers => buffers.layout.size())
+    }
+
+    /// The NUMA node that it lies in, if the system tells.
+    #[must_use]
+    pub fn numa_node(&self) -> Option<i32> {
+        of!(self, buffers => buffers.layout.numa_node())
+    }
+
+    /// Where it stands, as a front end is told.
+    #[must_use]
+    pub fn base(&self) -> u32 {
+        of!(self, buffers => buffers.layout.base())
+    }
+
+    /// Why it rests, if it does.
+    #[must_use]
+    pub fn broken(&self) -> Option<Broken> {
+        of!(self, buffers => buffers.broken)
+    }
+
+    /// Whether frames may pass.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        of!(self, buffers => buffers.is_usable())
+    }
+
+    /// Whether frames may pass as far as the front end is concerned.
+    pub fn enabled(&mut self) -> &mut bool {
+        of!(self, buffers => &mut buffers.enabled)
+    }
+
+    /// How the guest is told of used buffers from now on.
+    pub fn set_call(&mut self, call: Option<Arc<OwnedFd>>) {
+        of!(self, buffers => {
+            buffers.call = call;
+            buffers.layout.forget_told();
+        });
+    }
+
+    /// See [`Buffers::suppress_kicks`].
+    pub fn suppress_kicks(&mut self) {
+        of!(self, buffers => buffers.suppress_kicks());
+    }
+
+    /// See [`Buffers::allow_kicks`].
+    pub fn allow_kicks(&mut self) -> bool {
+        of!(self, buffers => buffers.allow_kicks())
+    }
+}

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::ring::{Cursor, Ring, Taken};
+use super::ring::{Buffers, Cursor, Layout, Ring, Taken};
 use super::shared::Shared;
 use crate::batch::{Batch, MAX_BURST};
 use crate::counter::PortCounters;
@@ -30,7 +30,11 @@ impl VhostRxq {
 }
 
 /// Copies the frame that was taken, of `total` bytes with its header, and checks it.
-fn read_frame(ring: &Ring, total: u64, pool: &mut FramePool) -> Result<Frame, (u64, DropReason)> {
+fn read_frame<L: Layout>(
+    ring: &Buffers<L>,
+    total: u64,
+    pool: &mut FramePool,
+) -> Result<Frame, (u64, DropReason)> {
     let header_len = ring.features().header_len();
     let len = total.saturating_sub(header_len as u64);
     let lost = |reason| (len, reason);
@@ -49,7 +53,11 @@ fn read_frame(ring: &Ring, total: u64, pool: &mut FramePool) -> Result<Frame, (u
     }
 }
 
-fn fill_frame(ring: &Ring, frame: &mut Frame, len: usize) -> Result<(), DropReason> {
+fn fill_frame<L: Layout>(
+    ring: &Buffers<L>,
+    frame: &mut Frame,
+    len: usize,
+) -> Result<(), DropReason> {
     let mut cursor = Cursor::default();
     let mut header = [0; 12];
     let header = &mut header[..ring.features().header_len()];
@@ -61,6 +69,47 @@ fn fill_frame(ring: &Ring, frame: &mut Frame, len: usize) -> Result<(), DropReas
     };
     frame.set_offload(vnet::parse(work, frame.data())?);
     Ok(())
+}
+
+/// Takes a batch of what the guest has sent.
+fn receive<L: Layout>(
+    ring: &mut Buffers<L>,
+    pool: &mut FramePool,
+    batch: &mut Batch,
+    counters: &PortCounters,
+) -> RecvStatus {
+    ring.suppress_kicks();
+    // Buffers are bounded, not only frames: each lost frame costs one too.
+    let most = MAX_BURST.min(batch.remaining_capacity());
+    let most = u16::try_from(most).unwrap_or(0);
+    let n = ring.look(most);
+    let (mut n_taken, mut n_bytes) = (0, 0);
+    for _ in 0..n {
+        let Some(taken) = ring.take() else { break };
+        n_taken += 1;
+        let read = match taken {
+            Taken::Bytes(total) => read_frame(ring, total, pool),
+            Taken::Bad => Err((0, DropReason::BadDescriptor)),
+        };
+        ring.give_back(0);
+        match read {
+            Ok(frame) => {
+                n_bytes += frame.len() as u64;
+                batch.push(frame);
+            }
+            Err((len, reason)) => {
+                n_bytes += len;
+                counters.drop_rx(reason, 1);
+            }
+        }
+    }
+    counters.rx_packets.add(n_taken);
+    counters.rx_bytes.add(n_bytes);
+    if n_taken > 0 {
+        ring.publish();
+    }
+    // There may be more behind as many as were looked for.
+    if n == most { RecvStatus::More } else { RecvStatus::Drained }
 }
 
 impl Rxq for VhostRxq {
@@ -75,41 +124,14 @@ impl Rxq for VhostRxq {
         let Some(ring) = guard.as_mut().filter(|ring| ring.is_usable()) else {
             return RecvStatus::Drained;
         };
-        ring.suppress_kicks();
-        let n_available = ring.n_available();
-        // Buffers are bounded, not only frames: each lost frame costs one too.
-        let most = MAX_BURST.min(batch.remaining_capacity());
-        let n = n_available.min(u16::try_from(most).unwrap_or(0));
-        ring.expect(n);
-        let (mut n_taken, mut n_bytes) = (0, 0);
-        for _ in 0..n {
-            let Some(taken) = ring.take() else { break };
-            n_taken += 1;
-            let read = match taken {
-                Taken::Bytes(total) => read_frame(ring, total, pool),
-                Taken::Bad => Err((0, DropReason::BadDescriptor)),
-            };
-            ring.give_back(0);
-            match read {
-                Ok(frame) => {
-                    n_bytes += frame.len() as u64;
-                    batch.push(frame);
-                }
-                Err((len, reason)) => {
-                    n_bytes += len;
-                    counters.drop_rx(reason, 1);
-                }
-            }
-        }
-        counters.rx_packets.add(n_taken);
-        counters.rx_bytes.add(n_bytes);
-        if n_taken > 0 {
-            ring.publish();
-        }
+        let status = match ring {
+            Ring::Split(ring) => receive(ring, pool, batch, counters),
+            Ring::Packed(ring) => receive(ring, pool, batch, counters),
+        };
         if ring.broken().is_some() {
             self.shared.note_broken(self.ring(), ring);
         }
-        if n_available > n { RecvStatus::More } else { RecvStatus::Drained }
+        status
     }
 
     fn wake_source(&self) -> WakeSource<'_> {

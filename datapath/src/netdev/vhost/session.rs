@@ -31,10 +31,10 @@ use vhost::vhost_user::{
 
 use super::feature::{Features, OFFERED, bit};
 use super::memory::{GuestMemory, MAX_REGIONS, MemoryFault, Region, RegionSpec};
-use super::ring::Ring;
+use super::ring::{Ring, Words};
 use super::shared::{Kick, Shared};
 use super::sys;
-use super::vring::{MAX_SIZE, Vring, VringPlace};
+use super::vring::{MAX_SIZE, VringPlace};
 
 /// Parts of the protocol that the switch speaks beside the basic one.
 const PROTOCOL: VhostUserProtocolFeatures = VhostUserProtocolFeatures::MQ
@@ -62,7 +62,8 @@ enum Homeless {
 struct Setup {
     size: u16,
     place: Option<VringPlace>,
-    base: u16,
+    /// Where it stands, as the front end said or was told.
+    base: Option<u32>,
     kick: Kicked,
     call: Option<Arc<OwnedFd>>,
     enabled: bool,
@@ -70,7 +71,7 @@ struct Setup {
 
 impl Default for Setup {
     fn default() -> Setup {
-        Setup { size: 0, place: None, base: 0, kick: Kicked::No, call: None, enabled: false }
+        Setup { size: 0, place: None, base: None, kick: Kicked::No, call: None, enabled: false }
     }
 }
 
@@ -156,14 +157,14 @@ impl Session {
     }
 
     /// A ring's place in the memory that is there now.
-    fn find(&self, index: usize, place: VringPlace) -> Option<Vring> {
-        Vring::new(self.memory.clone()?, self.setups[index].size, place)
+    fn find(&self, index: usize, place: VringPlace) -> Option<Words> {
+        Words::find(self.memory.clone()?, self.setups[index].size, place, self.features)
     }
 
     /// The same, of a ring that must be there.
-    fn locate(&mut self, index: usize, place: VringPlace) -> Result<Vring> {
+    fn locate(&mut self, index: usize, place: VringPlace) -> Result<Words> {
         match self.find(index, place) {
-            Some(vring) => Ok(vring),
+            Some(words) => Ok(words),
             None => {
                 let size = self.setups[index].size;
                 self.refuse(format!("ring {index} of {size} entries is not in its memory"))
@@ -181,20 +182,20 @@ impl Session {
         if self.memory.is_none() || self.shared.slots[index].lock().is_some() {
             return Ok(());
         }
-        let vring = self.locate(index, place)?;
+        let words = self.locate(index, place)?;
         let setup = &self.setups[index];
-        let mut ring = Ring::new(vring, self.features, setup.call.clone());
+        let mut ring = Ring::new(words, self.features, setup.base, setup.call.clone());
         // Front ends that speak only the old protocol cannot enable rings: kicks do.
-        ring.enabled = setup.enabled || !self.features.has(bit::PROTOCOL);
+        *ring.enabled() = setup.enabled || !self.features.has(bit::PROTOCOL);
         if index.is_multiple_of(2) {
             ring.suppress_kicks();
         }
         self.has_run = true;
         let mut report = self.shared.report();
         report.error = None;
-        report.numa = ring.vring().numa_node();
+        report.numa = ring.numa_node();
         report.sizes.retain(|(ring, _)| *ring != index);
-        report.sizes.push((index, ring.vring().size()));
+        report.sizes.push((index, ring.size()));
         report.sizes.sort_unstable();
         drop(report);
         self.shared.slots[index].change(|slot| *slot = Some(ring));
@@ -206,7 +207,7 @@ impl Session {
     /// there.
     fn suspend(&mut self, index: usize) {
         if let Some(ring) = self.shared.slots[index].change(Option::take) {
-            self.setups[index].base = ring.base();
+            self.setups[index].base = Some(ring.base());
         }
     }
 
@@ -239,11 +240,11 @@ impl Session {
                 continue;
             }
             match self.locate(index, place) {
-                Ok(vring) => {
+                Ok(words) => {
                     let features = self.features;
                     // What it was in before is unmapped by its last user, not under the lock.
                     let before = self.shared.slots[index].change(|slot| {
-                        let (ring, before) = slot.take()?.moved(vring, features);
+                        let (ring, before) = slot.take()?.moved(words, features);
                         let ring = slot.insert(ring);
                         if index.is_multiple_of(2) {
                             ring.suppress_kicks();
@@ -358,8 +359,9 @@ impl VhostUserBackendReqHandlerMut for Session {
     }
 
     fn set_vring_num(&mut self, index: u32, num: u32) -> Result<()> {
-        let size = u16::try_from(num).ok().filter(|size| size.is_power_of_two());
-        match size.filter(|size| *size <= MAX_SIZE) {
+        let is_packed = self.features.has(bit::RING_PACKED);
+        let size = u16::try_from(num).ok().filter(|size| (1..=MAX_SIZE).contains(size));
+        match size.filter(|size| is_packed || size.is_power_of_two()) {
             Some(size) => {
                 let (at, setup) = self.setup(index)?;
                 setup.size = size;
@@ -368,7 +370,8 @@ impl VhostUserBackendReqHandlerMut for Session {
                 Ok(())
             }
             None => {
-                let allowed = "a power of two up to 32768";
+                let what = if is_packed { "any number" } else { "a power of two" };
+                let allowed = format!("{what} up to {MAX_SIZE}");
                 self.refuse(format!("ring {index} has {num} entries (allowed: {allowed})"))
             }
         }
@@ -394,22 +397,28 @@ impl VhostUserBackendReqHandlerMut for Session {
     }
 
     fn set_vring_base(&mut self, index: u32, base: u32) -> Result<()> {
-        let base16 = u16::try_from(base);
+        let is_packed = self.features.has(bit::RING_PACKED);
         let (at, setup) = self.setup(index)?;
-        match base16 {
-            Ok(base) => {
-                setup.base = base;
-                Ok(())
-            }
-            Err(_) => self.refuse(format!("ring {at} starts at {base} (allowed: 0-65535)")),
+        // Packed: slot and wrap counter of what is available; in the upper half, which some leave empty,
+        // those of what was used. Split: an index.
+        let (place, most) = if is_packed {
+            let size = if setup.size == 0 { MAX_SIZE } else { setup.size };
+            (base & 0x7fff, u32::from(size - 1))
+        } else {
+            (base, u16::MAX.into())
+        };
+        if place > most {
+            return self.refuse(format!("ring {at} starts at {place} (allowed: 0-{most})"));
         }
+        setup.base = Some(base);
+        Ok(())
     }
 
     fn get_vring_base(&mut self, index: u32) -> Result<VhostUserVringState> {
         let (at, _) = self.setup(index)?;
         self.stop(at);
         self.shared.settle();
-        Ok(VhostUserVringState::new(index, self.setups[at].base.into()))
+        Ok(VhostUserVringState::new(index, self.setups[at].base.unwrap_or(0)))
     }
 
     fn set_vring_kick(&mut self, index: u8, fd: Option<File>) -> Result<()> {
@@ -464,7 +473,7 @@ impl VhostUserBackendReqHandlerMut for Session {
     fn set_vring_enable(&mut self, index: u32, enable: bool) -> Result<()> {
         let (at, setup) = self.setup(index)?;
         setup.enabled = enable;
-        self.shared.slots[at].change(|slot| slot.as_mut().map(|ring| ring.enabled = enable));
+        self.shared.slots[at].change(|slot| slot.as_mut().map(|ring| *ring.enabled() = enable));
         self.look(at);
         self.shared.settle();
         Ok(())

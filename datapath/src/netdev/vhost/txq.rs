@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::feature::bit;
-use super::ring::{Cursor, Ring, Room};
+use super::feature::{Features, bit};
+use super::ring::{Buffers, Cursor, Layout, Ring, Room};
 use super::shared::Shared;
 use crate::batch::Batch;
 use crate::counter::PortCounters;
@@ -27,8 +27,8 @@ impl VhostTxq {
 
 /// Whether the guest takes what is left undone. The caller asked before, but a guest may have been
 /// set up anew since.
-fn is_taken(ring: &Ring, offload: &Offload) -> bool {
-    let caps = ring.features().tx_caps();
+fn is_taken(features: Features, offload: &Offload) -> bool {
+    let caps = features.tx_caps();
     match offload.gso {
         None => caps.checksum || offload.is_done(),
         Some(gso) => match gso.kind {
@@ -39,10 +39,10 @@ fn is_taken(ring: &Ring, offload: &Offload) -> bool {
 }
 
 /// The header in front of a frame, in `n_buffers` buffers.
-fn header(ring: &Ring, frame: &Frame, n_buffers: u16) -> [u8; 12] {
+fn header(features: Features, frame: &Frame, n_buffers: u16) -> [u8; 12] {
     let mut header = [0; 12];
     // That a checksum was found right is only to be said to those who asked.
-    if ring.features().has(bit::GUEST_CSUM) {
+    if features.has(bit::GUEST_CSUM) {
         header[..vnet::HEADER_LEN].copy_from_slice(&vnet::emit(frame));
     }
     header[vnet::HEADER_LEN..].copy_from_slice(&n_buffers.to_le_bytes());
@@ -57,8 +57,8 @@ enum Refusal {
     Rest(DropReason),
 }
 
-fn write_frame(ring: &mut Ring, frame: &Frame) -> Result<(), Refusal> {
-    if !is_taken(ring, frame.offload()) {
+fn write_frame<L: Layout>(ring: &mut Buffers<L>, frame: &Frame) -> Result<(), Refusal> {
+    if !is_taken(ring.features(), frame.offload()) {
         return Err(Refusal::One(DropReason::TxError));
     }
     let header_len = ring.features().header_len();
@@ -69,7 +69,7 @@ fn write_frame(ring: &mut Ring, frame: &Frame) -> Result<(), Refusal> {
         Room::TooSmall => return Err(Refusal::One(DropReason::TxError)),
         Room::Bad => return Err(Refusal::One(DropReason::BadDescriptor)),
     };
-    let header = header(ring, frame, n_buffers);
+    let header = header(ring.features(), frame, n_buffers);
     let mut cursor = Cursor::default();
     let written =
         ring.copy_in(&mut cursor, &header[..header_len]) && ring.copy_in(&mut cursor, frame.data());
@@ -78,10 +78,9 @@ fn write_frame(ring: &mut Ring, frame: &Frame) -> Result<(), Refusal> {
 }
 
 /// Frames and bytes that passed.
-fn write_batch(ring: &mut Ring, batch: &Batch, counters: &PortCounters) {
+fn write_batch<L: Layout>(ring: &mut Buffers<L>, batch: &Batch, counters: &PortCounters) {
     let (mut n, mut n_bytes) = (0, 0);
-    let n_available = ring.n_available(); // a look for the whole batch
-    ring.expect(n_available.min(u16::try_from(batch.len()).unwrap_or(0)));
+    ring.look(u16::try_from(batch.len()).unwrap_or(0)); // a look for the whole batch
     for (at, frame) in batch.iter().enumerate() {
         if !ring.is_usable() {
             counters.drop_tx(DropReason::TxPortDown, (batch.len() - at) as u64);
@@ -101,6 +100,9 @@ fn write_batch(ring: &mut Ring, batch: &Batch, counters: &PortCounters) {
     }
     counters.tx_packets.add(n);
     counters.tx_bytes.add(n_bytes);
+    if ring.has_news() {
+        ring.publish();
+    }
 }
 
 impl Txq for VhostTxq {
@@ -112,9 +114,9 @@ impl Txq for VhostTxq {
         match ring.filter(|ring| ring.is_usable()) {
             None => counters.drop_tx(DropReason::TxPortDown, batch.len() as u64),
             Some(ring) => {
-                write_batch(ring, batch, counters);
-                if ring.has_news() {
-                    ring.publish();
+                match ring {
+                    Ring::Split(ring) => write_batch(ring, batch, counters),
+                    Ring::Packed(ring) => write_batch(ring, batch, counters),
                 }
                 if ring.broken().is_some() {
                     self.shared.note_broken(index, ring);

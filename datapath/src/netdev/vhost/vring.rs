@@ -1,4 +1,4 @@
-//! The words of a split ring in a guest's memory.
+//! The words of a split ring in a guest's memory; those of a packed one are in [`packed`].
 //!
 //! ```text
 //!  descriptors: 16 bytes each      available ring (driver)          used ring (device)
@@ -24,6 +24,8 @@
 
 #![allow(unsafe_code)]
 
+pub mod packed;
+
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, Ordering, fence};
 use std::sync::Arc;
@@ -31,7 +33,7 @@ use std::sync::Arc;
 use super::memory::GuestMemory;
 use super::sys;
 
-/// Most entries (virtio 1.2 §2.7).
+/// Most entries, of either layout (virtio 1.2 §2.7, §2.8.10.1).
 pub const MAX_SIZE: u16 = 32768;
 /// Bytes of a descriptor.
 pub const DESCRIPTOR_LEN: usize = 16;
@@ -41,9 +43,9 @@ pub const DESCRIPTOR_LEN: usize = 16;
 pub struct VringPlace {
     /// The table of descriptors.
     pub descriptors: u64,
-    /// The available ring.
+    /// The available ring; of a packed ring, the driver's event suppression.
     pub available: u64,
-    /// The used ring.
+    /// The used ring; of a packed ring, the device's event suppression.
     pub used: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Rings against a guest in a memory file, honest and not.
+//! Split rings against a guest in a memory file, honest and not.
 
 use std::os::fd::OwnedFd;
 
@@ -9,6 +9,7 @@ use rustix::io::{pread, pwrite};
 use super::*;
 use crate::netdev::vhost::feature::OFFERED;
 use crate::netdev::vhost::memory::{GuestMemory, Region, RegionSpec};
+use crate::netdev::vhost::ring::{Buffers, Cursor, Room, Taken};
 use crate::netdev::vhost::vring::VringPlace;
 
 const SIZE: u16 = 8;
@@ -40,7 +41,7 @@ impl Guest {
         Guest { file, call: Arc::new(rustix::event::eventfd(0, flags).unwrap()) }
     }
 
-    fn ring(&self, features: u64) -> Ring {
+    fn ring(&self, features: u64) -> Buffers<Split> {
         let spec = RegionSpec { guest: GUEST, len: LEN, user: USER, offset: 0 };
         let region = Region::new(spec, &self.file).unwrap();
         let memory = Arc::new(GuestMemory::new(vec![Arc::new(region)]).unwrap());
@@ -50,7 +51,9 @@ impl Guest {
             used: USER + USED,
         };
         let vring = Vring::new(memory, SIZE, place).unwrap();
-        let mut ring = Ring::new(vring, Features(features), Some(Arc::clone(&self.call)));
+        let features = Features(features);
+        let split = Split::new(vring, features);
+        let mut ring = Buffers::new(split, features, Some(Arc::clone(&self.call)));
         ring.enabled = true;
         ring
     }
@@ -101,7 +104,12 @@ impl Guest {
     }
 }
 
-fn take_all(ring: &mut Ring) -> Vec<u8> {
+/// Where it stands.
+fn base(ring: &Buffers<Split>) -> u16 {
+    u16::try_from(ring.layout.base()).unwrap()
+}
+
+fn take_all(ring: &mut Buffers<Split>) -> Vec<u8> {
     let Some(Taken::Bytes(len)) = ring.take() else { panic!("no buffer") };
     let mut bytes = vec![0; usize::try_from(len).unwrap()];
     assert!(ring.copy_out(&mut Cursor::default(), &mut bytes));
@@ -119,17 +127,17 @@ fn chains_are_read_whole_at_any_index() {
         guest.write(DATA, b"hello, world");
         for turn in 0..20u16 {
             let index = start.wrapping_add(turn);
-            assert_eq!(ring.n_available(), 0);
+            assert_eq!(ring.look(u16::MAX), 0);
             guest.describe(DESCRIPTORS, 3, (GUEST + DATA, 5), (NEXT, 6));
             guest.describe(DESCRIPTORS, 6, (GUEST + DATA + 5, 0), (NEXT, 0));
             guest.describe(DESCRIPTORS, 0, (GUEST + DATA + 7, 5), (0, 99));
             guest.offer(index, 3);
-            assert_eq!(ring.n_available(), 1);
+            assert_eq!(ring.look(u16::MAX), 1);
             assert_eq!(take_all(&mut ring), b"helloworld");
             assert_eq!(guest.used_index(), index.wrapping_add(1));
             assert_eq!(guest.used(index), (3, 0));
         }
-        assert_eq!(ring.base(), start.wrapping_add(20));
+        assert_eq!(base(&ring), start.wrapping_add(20));
     }
 }
 
@@ -158,11 +166,11 @@ fn indirect_chains_are_read_and_bounded() {
         assert_eq!(ring.take(), Some(Taken::Bad), "{n}");
         ring.give_back(0);
     }
-    assert_eq!((ring.n_available(), ring.broken()), (0, None));
+    assert_eq!((ring.look(u16::MAX), ring.broken), (0, None));
     // Not asked for, not taken.
     let mut plain = guest.ring(OFFERED & !bit::INDIRECT);
     guest.describe(DESCRIPTORS, 1, (GUEST + table, 48), (INDIRECT, 0));
-    guest.offer(plain.base(), 1);
+    guest.offer(base(&plain), 1);
     assert_eq!(plain.take(), Some(Taken::Bad));
 }
 
@@ -185,11 +193,11 @@ fn chains_that_lie_cost_their_frame_and_indexes_the_ring() {
     ring.give_back(0);
     guest.offer(4, SIZE);
     assert_eq!(ring.take(), None);
-    assert_eq!(ring.broken(), Some(Broken::Head { head: SIZE, size: SIZE }));
+    assert_eq!(ring.broken, Some(Broken::Head { head: SIZE, size: SIZE }));
     let mut ring = guest.ring(OFFERED);
-    guest.write(AVAILABLE + 2, &(ring.base() + SIZE + 1).to_le_bytes());
-    assert_eq!(ring.n_available(), 0);
-    assert_eq!(ring.broken(), Some(Broken::Index { available: SIZE + 1, size: SIZE }));
+    guest.write(AVAILABLE + 2, &(base(&ring) + SIZE + 1).to_le_bytes());
+    assert_eq!(ring.look(u16::MAX), 0);
+    assert_eq!(ring.broken, Some(Broken::Index { available: SIZE + 1, size: SIZE }));
     assert!(!ring.is_usable());
 }
 
@@ -215,22 +223,22 @@ fn a_frame_is_spread_over_buffers() {
     assert_eq!(guest.read::<100>(DATA + 0x100)[..], data[100..200]);
     assert_eq!(guest.read::<50>(DATA + 0x200)[..], data[200..]);
     let mut single = guest.ring(OFFERED & !bit::MRG_RXBUF);
-    assert_eq!(single.base(), 3);
+    assert_eq!(base(&single), 3);
     assert_eq!(single.find_room(101), Room::TooSmall);
     assert_eq!(single.find_room(100), Room::Found { n_buffers: 1 });
     // What the guest means to be read is not written.
     guest.describe(DESCRIPTORS, 3, (GUEST + DATA, 100), (0, 0));
     assert_eq!(single.find_room(100), Room::Bad);
-    assert_eq!((single.base(), single.n_available()), (4, 0));
+    assert_eq!((base(&single), single.look(u16::MAX)), (4, 0));
 }
 
 #[test]
 fn the_guest_is_notified_only_when_it_wants_to_be() {
     let guest = Guest::new();
     let mut ring = guest.ring(OFFERED & !bit::EVENT_IDX);
-    let turn = |ring: &mut Ring| {
+    let turn = |ring: &mut Buffers<Split>| {
         guest.describe(DESCRIPTORS, 0, (GUEST + DATA, 1), (0, 0));
-        guest.offer(ring.base(), 0);
+        guest.offer(base(ring), 0);
         take_all(ring);
         guest.notified()
     };
@@ -245,14 +253,14 @@ fn the_guest_is_notified_only_when_it_wants_to_be() {
     let mut ring = guest.ring(OFFERED);
     let used_event = |index: u16| guest.write(AVAILABLE + 4 + 2 * 8, &index.to_le_bytes());
     assert!(turn(&mut ring), "the first time it is always told");
-    let base = ring.base();
-    used_event(base + 1);
+    let begun = base(&ring);
+    used_event(begun + 1);
     assert!(!turn(&mut ring));
     assert!(turn(&mut ring));
     assert!(!turn(&mut ring));
     assert!(!ring.allow_kicks());
-    assert_eq!(guest.read::<2>(USED + 4 + 8 * 8), ring.base().to_le_bytes());
-    guest.offer(ring.base(), 0);
+    assert_eq!(guest.read::<2>(USED + 4 + 8 * 8), base(&ring).to_le_bytes());
+    guest.offer(base(&ring), 0);
     assert!(ring.allow_kicks(), "there is one already");
 }
 
@@ -269,7 +277,7 @@ fn a_ring_whose_memory_is_cut_rests() {
     assert_eq!(bytes, [0; 16]);
     ring.give_back(0);
     ring.publish();
-    assert_eq!(ring.broken(), Some(Broken::MemoryLost));
+    assert_eq!(ring.broken, Some(Broken::MemoryLost));
 }
 
 proptest! {
@@ -291,9 +299,9 @@ proptest! {
         }
         for features in [OFFERED, 0] {
             let mut ring = guest.ring(features);
-            let base = ring.base();
+            let begun = base(&ring);
             let mut n = 0u16;
-            for _ in 0..ring.n_available() {
+            for _ in 0..ring.look(u16::MAX) {
                 match ring.take() {
                     Some(Taken::Bytes(len)) => {
                         let mut to = vec![0; usize::try_from(len).unwrap_or(0).min(70_000)];
@@ -305,12 +313,12 @@ proptest! {
                 ring.give_back(0);
                 n += 1;
             }
-            prop_assert_eq!(ring.base(), base.wrapping_add(n));
+            prop_assert_eq!(base(&ring), begun.wrapping_add(n));
             let mut ring = guest.ring(features);
             if let Room::Found { n_buffers } = ring.find_room(need) {
                 let _ = ring.copy_in(&mut Cursor::default(), &vec![7; need]);
                 ring.give_back(need);
-                prop_assert_eq!(ring.base(), base.wrapping_add(n_buffers));
+                prop_assert_eq!(base(&ring), begun.wrapping_add(n_buffers));
             }
             ring.publish();
         }

@@ -1,0 +1,379 @@
+//! Packed rings: a buffer is made available, and given back, in one place.
+//!
+//! # Design
+//! A descriptor has two bits of flags beside its own: AVAILABLE and USED. Each side counts its rounds of
+//! the ring by a wrap counter, one bit; the driver writes its counter to AVAILABLE and the opposite to
+//! USED, the device writes its counter to both. So there is no index to look at: whether the next buffer
+//! is there says its own first descriptor. A chain lies in consecutive slots; it is given back in the
+//! first of them, and the next buffer is behind the last.
+//!
+//! **Publishing.** What is given back is noted, and written at once for a batch, in order, one word of
+//! eight bytes each ([`PackedVring::put`]). The first could be written last, so that the guest sees all
+//! or nothing; but whatever the order, a guest that polls has the first cache line in its hands, and
+//! would take it twice. In this order a ring is right after each word.
+//!
+//! **Where a ring stands** says the ring itself: USED is the device's wrap counter in every slot before
+//! its place, and the opposite from there on, and the driver never changes that. For this the other
+//! slots of a chain are marked as used too, before its first one: they are the device's until then, and
+//! a driver does not look at them. So a switch that starts again goes on where it was, although front
+//! ends do not know: QEMU, whose device vanished, tells where the ring began. A ring in which USED does
+//! not look so was served by another device, and begins where the front end says.
+//!
+//! # Invariants
+//! - Between batches `published` is `next`.
+//! - From `published` to `next` there are never more slots than the ring has.
+//!
+//! # References
+//! virtio 1.2 §2.8.1 (wrap counters), §2.8.6–2.8.9 (chains, used descriptors), §2.8.7 (indirect
+//! descriptors), §2.8.14 (event suppression), §2.8.21 (supplying buffers).
+
+use std::sync::Arc;
+
+use virtio_bindings::virtio_ring::{
+    VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRING_DESC_F_WRITE, VRING_PACKED_DESC_F_AVAIL,
+    VRING_PACKED_DESC_F_USED, VRING_PACKED_EVENT_FLAG_DESC, VRING_PACKED_EVENT_FLAG_DISABLE,
+    VRING_PACKED_EVENT_FLAG_ENABLE,
+};
+
+use super::super::feature::{Features, bit};
+use super::super::memory::GuestMemory;
+use super::super::vring::packed::{Event, PackedDescriptor, PackedVring};
+use super::chain::{BadChain, Chain, Piece, table_entry};
+use super::{Broken, Buffer, Layout, MAX_CHAIN, flag};
+
+const NEXT: u16 = flag(VRING_DESC_F_NEXT);
+const WRITE: u16 = flag(VRING_DESC_F_WRITE);
+const INDIRECT: u16 = flag(VRING_DESC_F_INDIRECT);
+const AVAILABLE: u16 = 1 << VRING_PACKED_DESC_F_AVAIL;
+const USED: u16 = 1 << VRING_PACKED_DESC_F_USED;
+/// The wrap counter in a [`Position`]'s word.
+const WRAP: u16 = 1 << 15;
+
+/// A slot, and the wrap counter there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Position {
+    slot: u16,
+    wrap: bool,
+}
+
+impl Position {
+    /// Where a ring begins.
+    const START: Position = Position { slot: 0, wrap: true };
+
+    const fn from_word(word: u16) -> Position {
+        Position { slot: word & !WRAP, wrap: word & WRAP != 0 }
+    }
+
+    const fn word(self) -> u16 {
+        if self.wrap { self.slot | WRAP } else { self.slot }
+    }
+
+    /// `n` slots further in a ring of `size`, of which `n` is at most one round.
+    #[inline]
+    const fn plus(self, n: u16, size: u16) -> Position {
+        // Both are at most 32768.
+        let left = size - self.slot;
+        if n < left {
+            Position { slot: self.slot + n, wrap: self.wrap }
+        } else {
+            Position { slot: n - left, wrap: !self.wrap }
+        }
+    }
+
+    /// Slots from `earlier` to here in a ring of `size`, modulo two rounds.
+    fn since(self, earlier: Position, size: u16) -> u32 {
+        let (size, rounds) = (u32::from(size), 2 * u32::from(size));
+        let run = |position: Position| {
+            (u32::from(position.slot) + if position.wrap { 0 } else { size }) % rounds
+        };
+        (run(self) + rounds - run(earlier)) % rounds
+    }
+
+    /// Whether a descriptor here with these flags is the device's.
+    #[inline]
+    const fn is_available(self, flags: u16) -> bool {
+        (flags & AVAILABLE != 0) == self.wrap && (flags & USED != 0) != self.wrap
+    }
+
+    /// The bits that say that a descriptor here was used.
+    const fn used(self) -> u16 {
+        if self.wrap { AVAILABLE | USED } else { 0 }
+    }
+}
+
+/// A buffer that the guest is to be given back.
+struct Given {
+    id: u16,
+    n_slots: u16,
+    len: u32,
+}
+
+/// A packed ring, and how far it has come.
+pub struct Packed {
+    vring: PackedVring,
+    next: Position,
+    /// Up to where the guest has been given back its buffers.
+    published: Position,
+    /// The others, in order, and their slots.
+    given: Vec<Given>,
+    n_given_slots: u16,
+    /// The position that the guest was last considered to be told of.
+    told: Option<Position>,
+}
+
+impl Packed {
+    /// A ring that goes on where its descriptors say, or else at `base`, or at its beginning.
+    #[must_use]
+    pub fn new(vring: PackedVring, base: Option<u32>) -> Packed {
+        let said = base.map(|base| Position::from_word(u16::try_from(base & 0xffff).unwrap_or(0)));
+        let said = said.filter(|said| said.slot < vring.size());
+        let next = stands(&vring).or(said).unwrap_or(Position::START);
+        // Nothing is allocated while frames pass.
+        let given = Vec::with_capacity(vring.size().into());
+        Packed { vring, next, published: next, given, n_given_slots: 0, told: None }
+    }
+
+    /// Its words, once it is over.
+    #[must_use]
+    pub fn into_words(self) -> PackedVring {
+        self.vring
+    }
+
+    /// Slots of a chain that begins at a position, if it is bounded.
+    #[inline]
+    fn chain_len(&self, at: Position, first: &PackedDescriptor, most: u16) -> Result<u16, Broken> {
+        let (mut n, mut flags) = (1, first.flags);
+        while flags & NEXT != 0 {
+            if n >= most {
+                return Err(Broken::Endless { most });
+            }
+            flags = self.vring.flags(at.plus(n, self.vring.size()).slot);
+            n += 1;
+        }
+        Ok(n)
+    }
+
+    /// Adds the pieces of a table that a descriptor names: all its entries, in order.
+    fn walk_table(
+        &self,
+        descriptor: &PackedDescriptor,
+        chain: &mut Chain<'_>,
+    ) -> Result<u64, BadChain> {
+        if descriptor.flags & NEXT != 0 || !chain.indirect {
+            return Err(BadChain);
+        }
+        let table = piece(descriptor);
+        let n_entries = usize::try_from(table.len).unwrap_or(usize::MAX) / ENTRY_LEN;
+        let n_entries = u16::try_from(n_entries).ok().filter(|n| usize::from(*n) <= MAX_CHAIN);
+        let n_entries = n_entries.filter(|n| *n > 0).ok_or(BadChain)?;
+        let mut total = 0;
+        for at in 0..n_entries {
+            let bytes = table_entry(self.vring.memory(), table, at).ok_or(BadChain)?;
+            let entry = parse(bytes);
+            total += chain.add(piece(&entry), entry.flags)?;
+        }
+        Ok(total)
+    }
+
+    /// Adds the pieces of one descriptor.
+    #[inline]
+    fn walk(&self, descriptor: &PackedDescriptor, chain: &mut Chain<'_>) -> Result<u64, BadChain> {
+        if descriptor.flags & INDIRECT == 0 {
+            chain.add(piece(descriptor), descriptor.flags)
+        } else {
+            self.walk_table(descriptor, chain)
+        }
+    }
+
+    /// The most slots that a chain may take, `ahead` of here.
+    fn most(&self, ahead: u16) -> u16 {
+        let left = self.vring.size().saturating_sub(self.n_given_slots).saturating_sub(ahead);
+        left.min(u16::try_from(MAX_CHAIN).unwrap_or(u16::MAX))
+    }
+}
+
+/// Where a ring stands by what is in it; `None` if another device served it.
+fn stands(vring: &PackedVring) -> Option<Position> {
+    let size = vring.size();
+    let has = |flags: u16, bit: u16| flags & bit != 0;
+    let first = vring.flags(0);
+    let (mut before, mut turn) = (first, None);
+    for slot in 0..size {
+        let flags = vring.flags(slot);
+        let at = Position { slot, wrap: has(flags, AVAILABLE) };
+        // A chain whose other slots are marked, but not its first: it was about to be given back.
+        let behind = at.plus(1, size);
+        let is_marked = vring.flags(behind.slot) & (AVAILABLE | USED) == behind.used();
+        if at.is_available(flags) && has(flags, NEXT) && is_marked && size > 1 {
+            return Some(at);
+        }
+        if has(flags, USED) != has(before, USED) && turn.replace(slot).is_some() {
+            return None;
+        }
+        before = flags;
+    }
+    Some(match turn {
+        Some(slot) => Position { slot, wrap: has(first, USED) },
+        None => Position { slot: 0, wrap: !has(first, USED) },
+    })
+}
+
+const ENTRY_LEN: usize = super::super::vring::DESCRIPTOR_LEN;
+
+fn parse(bytes: [u8; ENTRY_LEN]) -> PackedDescriptor {
+    let half = |at: usize| {
+        let bytes = bytes.get(at..at + 8).and_then(|half| half.first_chunk());
+        bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    };
+    PackedDescriptor::parse([half(0), half(8)])
+}
+
+fn piece(descriptor: &PackedDescriptor) -> Piece {
+    Piece { addr: descriptor.addr, len: descriptor.len }
+}
+
+impl Layout for Packed {
+    type Words = PackedVring;
+
+    fn exchange(&mut self, vring: PackedVring) -> PackedVring {
+        std::mem::replace(&mut self.vring, vring)
+    }
+
+    fn memory(&self) -> &Arc<GuestMemory> {
+        self.vring.memory()
+    }
+
+    fn size(&self) -> u16 {
+        self.vring.size()
+    }
+
+    fn numa_node(&self) -> Option<i32> {
+        self.vring.numa_node()
+    }
+
+    /// What is taken is given back in the same breath, so both halves, where it takes from and where it
+    /// gives back, are the same.
+    fn base(&self) -> u32 {
+        let word = u32::from(self.next.word());
+        word << 16 | word
+    }
+
+    #[inline]
+    fn look(&mut self, most: u16) -> Result<u16, Broken> {
+        // What was cut reads as zeroes, and says nothing.
+        if self.vring.memory().is_lost() {
+            return Err(Broken::MemoryLost);
+        }
+        let (size, mut n, mut ahead) = (self.vring.size(), 0, 0);
+        while n < most && ahead < size {
+            let at = self.next.plus(ahead, size);
+            let first = self.vring.descriptor(at.slot);
+            if !at.is_available(first.flags) {
+                break;
+            }
+            self.vring.memory().expect(first.addr);
+            // How long it may be is checked when it is read.
+            ahead += self.chain_len(at, &first, self.most(ahead)).unwrap_or(size - ahead);
+            n += 1;
+        }
+        Ok(n)
+    }
+
+    #[inline]
+    fn read(&mut self, ahead: u16, mut chain: Chain<'_>) -> Result<Option<Buffer>, Broken> {
+        let (size, most) = (self.vring.size(), self.most(ahead));
+        if most == 0 {
+            return Ok(None);
+        }
+        let mut at = self.next.plus(ahead, size);
+        let mut descriptor = self.vring.descriptor(at.slot);
+        if !at.is_available(descriptor.flags) {
+            return Ok(None);
+        }
+        let mut room = self.walk(&descriptor, &mut chain);
+        let mut n_slots = 1;
+        // All of it is looked at, also behind a piece that makes no sense: where it ends, the next begins.
+        while descriptor.flags & NEXT != 0 {
+            if n_slots == most {
+                return Err(Broken::Endless { most });
+            }
+            at = at.plus(1, size);
+            descriptor = self.vring.descriptor(at.slot);
+            n_slots += 1;
+            room = room.and_then(|room| Ok(room + self.walk(&descriptor, &mut chain)?));
+        }
+        // The id is that of the last one (virtio 1.2 §2.8.6).
+        Ok(Some(Buffer { id: descriptor.id, n_slots, room }))
+    }
+
+    #[inline]
+    fn give_back(&mut self, buffer: &Buffer, len: u32) {
+        let (id, n_slots) = (buffer.id, buffer.n_slots);
+        self.given.push(Given { id, n_slots, len });
+        self.n_given_slots = self.n_given_slots.saturating_add(n_slots);
+        self.next = self.next.plus(n_slots, self.vring.size());
+    }
+
+    fn publish(&mut self) {
+        let size = self.vring.size();
+        let mut at = self.published;
+        for given in self.given.drain(..) {
+            for n in 1..given.n_slots {
+                let behind = at.plus(n, size);
+                let kept = self.vring.flags(behind.slot) & !(AVAILABLE | USED);
+                self.vring.put_flags(behind.slot, kept | behind.used());
+            }
+            // The length only counts where something was written (virtio 1.2 §2.8.9).
+            let written = if given.len > 0 { WRITE } else { 0 };
+            self.vring.put(at.slot, given.len, given.id, at.used() | written);
+            at = at.plus(given.n_slots, size);
+        }
+        self.n_given_slots = 0;
+        self.published = at;
+    }
+
+    fn tell(&mut self, features: Features) -> bool {
+        self.vring.fence();
+        let told = self.told.replace(self.next);
+        let event = self.vring.driver_event();
+        if u32::from(event.flags) == VRING_PACKED_EVENT_FLAG_DISABLE {
+            return false;
+        }
+        let wants_place = u32::from(event.flags) == VRING_PACKED_EVENT_FLAG_DESC;
+        match told {
+            Some(told) if wants_place && features.has(bit::EVENT_IDX) => {
+                let (place, size) = (Position::from_word(event.place), self.vring.size());
+                // The slot that it names is among those given back since.
+                place.since(told, size) < self.next.since(told, size)
+            }
+            _ => true,
+        }
+    }
+
+    fn forget_told(&mut self) {
+        self.told = None;
+    }
+
+    fn has_news(&self) -> bool {
+        self.told != Some(self.next)
+    }
+
+    fn refuse_kicks(&mut self, _features: Features) {
+        let flags = flag(VRING_PACKED_EVENT_FLAG_DISABLE);
+        self.vring.set_device_event(Event { place: 0, flags });
+    }
+
+    fn ask_for_kicks(&mut self, features: Features) -> bool {
+        let flags = if features.has(bit::EVENT_IDX) {
+            VRING_PACKED_EVENT_FLAG_DESC
+        } else {
+            VRING_PACKED_EVENT_FLAG_ENABLE
+        };
+        self.vring.set_device_event(Event { place: self.next.word(), flags: flag(flags) });
+        self.vring.fence();
+        self.next.is_available(self.vring.flags(self.next.slot))
+    }
+}
+
+#[cfg(test)]
+mod tests;
