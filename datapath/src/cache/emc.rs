@@ -8,7 +8,7 @@
 //!
 //! It has room for as many flows as a thread caches megaflows: what it spares is a search through
 //! half of the masks, each a wait for memory, and it costs one such wait itself, for which all packets
-//! of a batch wait together. Memory is taken as entries are written, a page at a time.
+//! of a batch wait together.
 //!
 //! When yet more flows come by turns, it costs a hash of the whole key, and finds nothing. So it is on
 //! trial: if of [`TRIAL`] look-ups it did not answer one in eight, it is left alone for as many times

@@ -87,13 +87,19 @@ impl PortTable {
         black_box(asked().fold(0, |warm, hash| warm ^ first.touch(*hash)));
         let guesses = asked().filter_map(|hash| flows.get(first.guess(*hash)?.index())?.as_ref());
         black_box(guesses.fold(0, |warm, flow| warm ^ flow.touch()));
-        let (mut known, mut n_known) = (None, 0);
+        let (mut known, mut n_known, mut before) = (None, 0, None);
         for (key, hash) in keys.iter().zip(hashes) {
             if let Some(hash) = hash {
                 known = self.find_first(hash, key, flows);
             }
             n_known += u64::from(known.is_some());
-            found.push(known.or_else(|| self.find_behind(1, key, flows)));
+            let id = match known {
+                Some(id) => Some(id),
+                None if before == Some(key) => found.last().copied().flatten(),
+                None => self.find_behind(1, key, flows),
+            };
+            found.push(id);
+            before = Some(key);
         }
         let first = self.order.first().copied();
         if let Some(first) = first.and_then(|place| self.get_mut(place)) {

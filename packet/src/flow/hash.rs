@@ -6,8 +6,8 @@
 //! that nobody who sends packets can choose those that collide; the fold is no cipher, and a table
 //! must stay correct, if slow, under collisions.
 //!
-//! A subtable folds in few words, one after the other. A whole key has eight or more: each is
-//! multiplied by itself, with secrets of its place, so that no multiplication waits for another.
+//! A subtable folds in few words, one after the other. A whole key has eight or more: each is folded
+//! on its own, with secrets of its place, so that no multiplication waits for another.
 
 use super::place::N_WORDS;
 use super::words::Words;

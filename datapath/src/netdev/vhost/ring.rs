@@ -17,7 +17,8 @@
 //! # Invariants
 //! - A ring moves on only over buffers that are given back in the same call.
 //! - Buffers are taken only if they are available, and never more than the ring has entries.
-//! - A chain has at most as many descriptors as the ring has entries, and no more than [`MAX_CHAIN`].
+//! - A chain, and a table that it names, has at most [`MAX_CHAIN`] descriptors, and a chain no more than
+//!   the ring has entries.
 //!
 //! # References
 //! virtio 1.2 §2.7 (split), §2.8 (packed).
@@ -105,6 +106,15 @@ pub enum Room {
     Bad,
 }
 
+/// Which of the buffers of a frame it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// The first.
+    First,
+    /// Another.
+    More,
+}
+
 /// A buffer that was read of a ring.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Buffer {
@@ -138,7 +148,7 @@ pub trait Layout {
     /// Reads the buffer that is `ahead` places of the ring from here, if it is available.
     fn read(&mut self, ahead: u16, chain: Chain<'_>) -> Result<Option<Buffer>, Broken>;
     /// Moves on over a buffer, which holds `len` bytes now. The guest does not see it yet.
-    fn give_back(&mut self, buffer: &Buffer, len: u32);
+    fn give_back(&mut self, buffer: &Buffer, len: u32, part: Part);
     /// Shows the guest what was given back.
     fn publish(&mut self);
     /// Whether the guest wants to be told of what was published since the last call.
@@ -314,11 +324,12 @@ impl<L: Layout> Buffers<L> {
     /// published.
     #[inline]
     pub fn give_back(&mut self, written: usize) {
-        let mut left = written as u64;
+        let (mut left, mut part) = (written as u64, Part::First);
         for buffer in self.held.drain(..) {
             let len = left.min(buffer.room.unwrap_or(0));
             left -= len;
-            self.layout.give_back(&buffer, u32::try_from(len).unwrap_or(u32::MAX));
+            self.layout.give_back(&buffer, u32::try_from(len).unwrap_or(u32::MAX), part);
+            part = Part::More;
         }
     }
 

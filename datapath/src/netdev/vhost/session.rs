@@ -364,7 +364,9 @@ impl VhostUserBackendReqHandlerMut for Session {
         match size.filter(|size| is_packed || size.is_power_of_two()) {
             Some(size) => {
                 let (at, setup) = self.setup(index)?;
-                setup.size = size;
+                if std::mem::replace(&mut setup.size, size) != size {
+                    self.suspend(at);
+                }
                 self.start(at)?;
                 self.shared.settle();
                 Ok(())

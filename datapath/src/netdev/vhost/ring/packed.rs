@@ -8,27 +8,30 @@
 //! first of them, and the next buffer is behind the last.
 //!
 //! **Publishing.** What is given back is noted, and written at once for a batch, in order, one word of
-//! eight bytes each ([`PackedVring::put`]). The first could be written last, so that the guest sees all
-//! or nothing; but whatever the order, a guest that polls has the first cache line in its hands, and
-//! would take it twice. In this order a ring is right after each word.
+//! eight bytes each ([`PackedVring::put`]). But of a frame that is spread over several buffers the first
+//! is written last, so that a guest that polls sees all of them or none (virtio 1.2 §2.8.9).
 //!
 //! **Where a ring stands** says the ring itself: USED is the device's wrap counter in every slot before
 //! its place, and the opposite from there on, and the driver never changes that. For this the other
-//! slots of a chain are marked as used too, before its first one: they are the device's until then, and
-//! a driver does not look at them. So a switch that starts again goes on where it was, although front
-//! ends do not know: QEMU, whose device vanished, tells where the ring began. A ring in which USED does
-//! not look so was served by another device, and begins where the front end says.
+//! slots of a chain are marked as used too, which the standard does not ask for: they are the device's
+//! until its first one is given back, and a driver does not look at them. So a switch that starts again
+//! goes on where it was, although front ends do not know: QEMU, whose device vanished, tells where the
+//! ring began. One that was killed in the midst of a frame leaves its first slot and, behind it, slots
+//! that are marked already: a chain is served again, and a spread frame, all of which is in the guest's
+//! memory by then, is finished. A ring in which USED does not look so was served
+//! by another device, and begins where the front end says.
 //!
 //! # Invariants
 //! - Between batches `published` is `next`.
 //! - From `published` to `next` there are never more slots than the ring has.
 //!
 //! # References
-//! virtio 1.2 §2.8.1 (wrap counters), §2.8.6–2.8.9 (chains, used descriptors), §2.8.7 (indirect
-//! descriptors), §2.8.14 (event suppression), §2.8.21 (supplying buffers).
+//! virtio 1.2 §2.8.1 (wrap counters), §2.8.3–2.8.6 (chains, used descriptors), §2.8.7 (indirect
+//! descriptors), §2.8.9 (requests of several buffers), §2.8.14 (event suppression), §2.8.21 (supplying buffers).
 
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use virtio_bindings::virtio_ring::{
     VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRING_DESC_F_WRITE, VRING_PACKED_DESC_F_AVAIL,
     VRING_PACKED_DESC_F_USED, VRING_PACKED_EVENT_FLAG_DESC, VRING_PACKED_EVENT_FLAG_DISABLE,
@@ -39,7 +42,7 @@ use super::super::feature::{Features, bit};
 use super::super::memory::GuestMemory;
 use super::super::vring::packed::{Event, PackedDescriptor, PackedVring};
 use super::chain::{BadChain, Chain, Piece, table_entry};
-use super::{Broken, Buffer, Layout, MAX_CHAIN, flag};
+use super::{Broken, Buffer, Layout, MAX_CHAIN, Part, flag};
 
 const NEXT: u16 = flag(VRING_DESC_F_NEXT);
 const WRITE: u16 = flag(VRING_DESC_F_WRITE);
@@ -103,6 +106,8 @@ impl Position {
 
 /// A buffer that the guest is to be given back.
 struct Given {
+    /// Whether a frame begins here.
+    part: Part,
     id: u16,
     n_slots: u16,
     len: u32,
@@ -127,7 +132,10 @@ impl Packed {
     pub fn new(vring: PackedVring, base: Option<u32>) -> Packed {
         let said = base.map(|base| Position::from_word(u16::try_from(base & 0xffff).unwrap_or(0)));
         let said = said.filter(|said| said.slot < vring.size());
-        let next = stands(&vring).or(said).unwrap_or(Position::START);
+        let next = match stands(&vring) {
+            Some((at, n_marked)) => finish(&vring, at, n_marked),
+            None => said.unwrap_or(Position::START),
+        };
         // Nothing is allocated while frames pass.
         let given = Vec::with_capacity(vring.size().into());
         Packed { vring, next, published: next, given, n_given_slots: 0, told: None }
@@ -192,30 +200,58 @@ impl Packed {
     }
 }
 
-/// Where a ring stands by what is in it; `None` if another device served it.
-fn stands(vring: &PackedVring) -> Option<Position> {
+/// Where a ring stands by what is in it, and how many slots behind are marked already; `None` if another
+/// device served it.
+fn stands(vring: &PackedVring) -> Option<(Position, u16)> {
+    let is_used = |slot: u16| vring.flags(slot) & USED != 0;
+    // USED turns where the ring stands, where the ring begins, and twice more around slots that are
+    // marked already, if they are not all but one.
     let size = vring.size();
-    let has = |flags: u16, bit: u16| flags & bit != 0;
-    let first = vring.flags(0);
-    let (mut before, mut turn) = (first, None);
-    for slot in 0..size {
-        let flags = vring.flags(slot);
-        let at = Position { slot, wrap: has(flags, AVAILABLE) };
-        // A chain whose other slots are marked, but not its first: it was about to be given back.
-        let behind = at.plus(1, size);
-        let is_marked = vring.flags(behind.slot) & (AVAILABLE | USED) == behind.used();
-        if at.is_available(flags) && has(flags, NEXT) && is_marked && size > 1 {
-            return Some(at);
+    let mut turns: ArrayVec<u16, 4> = ArrayVec::from_iter([0]);
+    for slot in 1..size {
+        if is_used(slot) != is_used(slot - 1) {
+            turns.try_push(slot).ok()?;
         }
-        if has(flags, USED) != has(before, USED) && turn.replace(slot).is_some() {
-            return None;
-        }
-        before = flags;
     }
-    Some(match turn {
-        Some(slot) => Position { slot, wrap: has(first, USED) },
-        None => Position { slot: 0, wrap: !has(first, USED) },
-    })
+    let both = |slot: u16| [true, false].map(|wrap| Position { slot, wrap });
+    let places = || {
+        let slots = turns.iter().flat_map(|turn| [*turn, turn.checked_sub(1).unwrap_or(size - 1)]);
+        let positions = slots.flat_map(both);
+        positions.filter_map(|at| Some((at, n_marked(vring, at)?)))
+    };
+    places().find(|(_, n_marked)| *n_marked > 0).or_else(|| places().next())
+}
+
+/// Gives back the first buffer of a frame whose others were given back when the switch was killed; where
+/// the ring stands then. A chain of which slots are marked, but nothing behind it, is served again.
+fn finish(vring: &PackedVring, at: Position, n_marked: u16) -> Position {
+    let mut last = vring.descriptor(at.slot);
+    let (mut n_slots, mut len) = (1, last.len);
+    while last.flags & NEXT != 0 && n_slots <= n_marked {
+        last = vring.descriptor(at.plus(n_slots, vring.size()).slot);
+        len = len.saturating_add(last.len);
+        n_slots += 1;
+    }
+    if n_slots > n_marked {
+        return at;
+    }
+    // A buffer with others behind it is full.
+    put(vring, at, &Given { part: Part::First, id: last.id, n_slots, len });
+    at.plus(n_marked + 1, vring.size())
+}
+
+/// How many slots behind the one at `at` are marked already, if the ring stands there: neither `at` nor
+/// what is behind the marked ones is used. Before marked slots there is a chain, or a buffer to be
+/// written: a slot that ends a chain, and was left as it was by another device, looks the same otherwise.
+fn n_marked(vring: &PackedVring, at: Position) -> Option<u16> {
+    let size = vring.size();
+    let flags = |n: u16| vring.flags(at.plus(n, size).slot);
+    let is_marked = |n: &u16| flags(*n) & (AVAILABLE | USED) == at.plus(*n, size).used();
+    let is_used = |n: u16| (flags(n) & USED != 0) == at.plus(n, size).wrap;
+    let may_be = at.is_available(flags(0)) && flags(0) & (NEXT | WRITE) != 0;
+    let n = (1..size).take_while(|n| may_be && is_marked(n)).count();
+    let n = u16::try_from(n).ok()?;
+    (!is_used(0) && !(n + 1..size).any(is_used)).then_some(n)
 }
 
 const ENTRY_LEN: usize = super::super::vring::DESCRIPTOR_LEN;
@@ -230,6 +266,24 @@ fn parse(bytes: [u8; ENTRY_LEN]) -> PackedDescriptor {
 
 fn piece(descriptor: &PackedDescriptor) -> Piece {
     Piece { addr: descriptor.addr, len: descriptor.len }
+}
+
+/// Gives the guest a buffer back that begins at a position.
+#[inline]
+fn put(vring: &PackedVring, at: Position, given: &Given) {
+    // The length only counts where something was written (virtio 1.2 §2.8.4).
+    let written = if given.len > 0 { WRITE } else { 0 };
+    vring.put(at.slot, given.len, given.id, at.used() | written);
+}
+
+/// Marks the slots of a chain but the first.
+#[inline]
+fn mark_rest(vring: &PackedVring, first: Position, given: &Given) {
+    for n in 1..given.n_slots {
+        let at = first.plus(n, vring.size());
+        let kept = vring.flags(at.slot) & !(AVAILABLE | USED);
+        vring.put_flags(at.slot, kept | at.used());
+    }
 }
 
 impl Layout for Packed {
@@ -307,27 +361,28 @@ impl Layout for Packed {
     }
 
     #[inline]
-    fn give_back(&mut self, buffer: &Buffer, len: u32) {
+    fn give_back(&mut self, buffer: &Buffer, len: u32, part: Part) {
         let (id, n_slots) = (buffer.id, buffer.n_slots);
-        self.given.push(Given { id, n_slots, len });
+        self.given.push(Given { part, id, n_slots, len });
         self.n_given_slots = self.n_given_slots.saturating_add(n_slots);
         self.next = self.next.plus(n_slots, self.vring.size());
     }
 
     fn publish(&mut self) {
-        let size = self.vring.size();
-        let mut at = self.published;
-        for given in self.given.drain(..) {
-            for n in 1..given.n_slots {
-                let behind = at.plus(n, size);
-                let kept = self.vring.flags(behind.slot) & !(AVAILABLE | USED);
-                self.vring.put_flags(behind.slot, kept | behind.used());
+        let (size, mut at) = (self.vring.size(), self.published);
+        for frame in self.given.chunk_by(|_, next| next.part == Part::More) {
+            let Some((first, others)) = frame.split_first() else { continue };
+            let mut behind = at.plus(first.n_slots, size);
+            mark_rest(&self.vring, at, first);
+            for other in others {
+                put(&self.vring, behind, other);
+                mark_rest(&self.vring, behind, other);
+                behind = behind.plus(other.n_slots, size);
             }
-            // The length only counts where something was written (virtio 1.2 §2.8.9).
-            let written = if given.len > 0 { WRITE } else { 0 };
-            self.vring.put(at.slot, given.len, given.id, at.used() | written);
-            at = at.plus(given.n_slots, size);
+            put(&self.vring, at, first);
+            at = behind;
         }
+        self.given.clear();
         self.n_given_slots = 0;
         self.published = at;
     }

@@ -20,7 +20,7 @@ use super::super::feature::{Features, bit};
 use super::super::memory::GuestMemory;
 use super::super::vring::{Descriptor, Vring};
 use super::chain::{BadChain, Chain, Piece, table_entry};
-use super::{Broken, Buffer, Layout, MAX_CHAIN, flag};
+use super::{Broken, Buffer, Layout, MAX_CHAIN, Part, flag};
 
 /// A split ring, and how far it has come.
 pub struct Split {
@@ -185,7 +185,7 @@ impl Layout for Split {
     }
 
     #[inline]
-    fn give_back(&mut self, buffer: &Buffer, len: u32) {
+    fn give_back(&mut self, buffer: &Buffer, len: u32, _part: Part) {
         self.vring.put_used(self.next_used, buffer.id, len);
         self.next_used = self.next_used.wrapping_add(1);
         self.next_available = self.next_available.wrapping_add(1);

@@ -23,7 +23,7 @@ const DATA: u64 = 0x4000;
 const TABLES: u64 = 0x30000;
 
 /// A piece of a buffer as the driver describes it: address, bytes, flags.
-type Part = (u64, u32, u16);
+type Described = (u64, u32, u16);
 
 /// A driver, and its memory with one ring.
 struct Driver {
@@ -84,7 +84,7 @@ impl Driver {
     }
 
     /// Writes a descriptor, its flags last.
-    fn describe(&self, at: u64, (addr, len, flags): Part, id: u16) {
+    fn describe(&self, at: u64, (addr, len, flags): Described, id: u16) {
         self.write(at, &addr.to_le_bytes());
         self.write(at + 8, &len.to_le_bytes());
         self.write(at + 12, &id.to_le_bytes());
@@ -92,7 +92,7 @@ impl Driver {
     }
 
     /// Makes a buffer available: its first descriptor last. Only the last has the id.
-    fn offer(&mut self, id: u16, parts: &[Part]) {
+    fn offer(&mut self, id: u16, parts: &[Described]) {
         let n = u16::try_from(parts.len()).unwrap();
         assert!(n <= self.n_free);
         for (i, part) in (0..n).zip(parts).rev() {
@@ -109,7 +109,7 @@ impl Driver {
     }
 
     /// Makes a buffer available by a table.
-    fn offer_table(&mut self, id: u16, parts: &[Part]) {
+    fn offer_table(&mut self, id: u16, parts: &[Described]) {
         let table = TABLES + 0x100 * u64::from(id % 16);
         for (at, part) in (table..).step_by(16).zip(parts) {
             self.describe(at, *part, 0xbeef);
@@ -186,7 +186,7 @@ fn tables_are_read_and_bounded() {
     ring.publish();
     assert_eq!(driver.reap(), Some((7, 0)));
     let table = GUEST + TABLES;
-    let bad: [&[Part]; 6] = [
+    let bad: [&[Described]; 6] = [
         &[(table, 0, INDIRECT)],
         &[(table, 15, INDIRECT)],
         &[(GUEST + LEN - 8, 32, INDIRECT)],
@@ -393,6 +393,59 @@ fn a_ring_is_found_where_it_was_also_within_a_chain() {
 }
 
 #[test]
+fn a_ring_is_found_where_it_was_also_within_a_spread_frame() {
+    for size in [4, 5] {
+        for start in positions(size) {
+            for n_marked in 0..4 {
+                let mut driver = Driver::new(size, start);
+                driver.offer(1, &[(GUEST + DATA, 60, WRITE), (GUEST + DATA + 60, 40, WRITE)]);
+                driver.offer(2, &[(GUEST + DATA + 0x100, 100, WRITE)]);
+                driver.offer(3, &[(GUEST + DATA + 0x200, 100, WRITE)]);
+                // Killed after so many words: that of the first buffer's chain, the second, the third.
+                for n in 1..=n_marked {
+                    let at = start.plus(n, size);
+                    let place = u64::from(at.slot) * 16;
+                    if n == 1 {
+                        let flags = u16::from_le_bytes(driver.read(place + 14));
+                        let kept = flags & !(AVAILABLE | USED);
+                        driver.write(place + 14, &(kept | at.used()).to_le_bytes());
+                    } else {
+                        driver.describe(place, (0, 30, at.used() | WRITE), n);
+                    }
+                }
+                let mut ring = driver.ring(OFFERED);
+                if n_marked < 2 {
+                    assert_eq!(ring.layout.next, start, "{size}: {n_marked} marked");
+                    assert_eq!(ring.find_room(101), Room::Found { n_buffers: 2 });
+                    continue;
+                }
+                assert_eq!(ring.layout.next, start.plus(n_marked + 1, size));
+                let reaped: Vec<_> = std::iter::from_fn(|| driver.reap()).collect();
+                assert_eq!(reaped, [(1, 100), (2, 30), (3, 30)][..usize::from(n_marked)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_buffer_of_each_frame_is_known() {
+    let mut driver = Driver::new(5, Position { slot: 3, wrap: true });
+    let mut ring = driver.ring(OFFERED);
+    for id in 0..4 {
+        driver.offer(id, &[(GUEST + DATA + 0x100 * u64::from(id), 100, WRITE)]);
+    }
+    assert_eq!(ring.find_room(250), Room::Found { n_buffers: 3 });
+    ring.give_back(250);
+    assert_eq!(ring.find_room(50), Room::Found { n_buffers: 1 });
+    ring.give_back(50);
+    let parts: Vec<Part> = ring.layout.given.iter().map(|given| given.part).collect();
+    assert_eq!(parts, [Part::First, Part::More, Part::More, Part::First]);
+    ring.publish();
+    let reaped = [0; 4].map(|_| driver.reap().unwrap());
+    assert_eq!(reaped, [(0, 100), (1, 100), (2, 50), (3, 50)]);
+}
+
+#[test]
 fn a_ring_of_another_device_begins_where_the_front_end_says() {
     let driver = Driver::at_start(8);
     // Slots in the middle of chains, which others leave as they were.
@@ -452,7 +505,7 @@ proptest! {
                     let bytes: Vec<u8> = (0..30 * n_parts).map(|i| (i + n_sent).to_le_bytes()[0]).collect();
                     driver.write(at, &bytes);
                     let part = |i: u16| (GUEST + at + 30 * u64::from(i), 30, 0);
-                    let parts: Vec<Part> = (0..n_parts).map(part).collect();
+                    let parts: Vec<Described> = (0..n_parts).map(part).collect();
                     match table {
                         true => driver.offer_table(n_sent, &parts),
                         false => driver.offer(n_sent, &parts),
