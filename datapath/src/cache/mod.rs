@@ -102,6 +102,11 @@ impl<A> FlowCache<A> {
     pub fn lookup_all(&mut self, keys: &[FlowKey]) -> Found {
         let mut found = Found::new();
         let Some(port) = keys.first().map(FlowKey::in_port) else { return found };
+        // Most batches are of one flow, also under attack by packets that ask for many masks.
+        if let Some(id) = self.megaflows.find_one(keys) {
+            found.extend(keys.iter().map(|_| Some(id)));
+            return found;
+        }
         if self.megaflows.n_masks(port) < EMC_FROM {
             self.megaflows.lookup_all(keys, &mut found);
         } else if self.emc.pays() {

@@ -70,9 +70,6 @@ impl PortTable {
     /// them at once, so that they wait for memory together, and but once for those in a row that it
     /// cannot tell apart.
     pub fn find_all<A>(&mut self, keys: &[FlowKey], flows: &Flows<A>, found: &mut Found) {
-        if let Some(id) = self.find_one(keys, flows) {
-            return found.extend(keys.iter().map(|_| Some(id)));
-        }
         let first = self.order.first().and_then(|place| self.get(*place));
         let Some(first) = first else { return found.extend(keys.iter().map(|_| None)) };
         // None for a packet that looks like the one before.
@@ -107,10 +104,9 @@ impl PortTable {
         }
     }
 
-    /// The megaflow of all packets, if the first subtable cannot tell them apart: most batches are of
-    /// one flow.
+    /// The megaflow of all packets, if the first subtable cannot tell them apart.
     #[inline]
-    fn find_one<A>(&mut self, keys: &[FlowKey], flows: &Flows<A>) -> Option<FlowId> {
+    pub fn find_one<A>(&mut self, keys: &[FlowKey], flows: &Flows<A>) -> Option<FlowId> {
         let first = self.get_mut(*self.order.first()?)?;
         let (one, others) = keys.split_first()?;
         if !others.iter().all(|other| first.are_alike(one, other)) {

@@ -135,6 +135,14 @@ impl<A> MegaflowTable<A> {
         port.find(key, &self.flows)
     }
 
+    /// The megaflow of all packets that came by one port, if the mask that most packets of it meet
+    /// cannot tell them apart.
+    #[inline]
+    pub(super) fn find_one(&mut self, keys: &[FlowKey]) -> Option<FlowId> {
+        let port = usize::try_from(keys.first()?.in_port()).ok()?;
+        self.ports.get_mut(port)?.as_deref_mut()?.find_one(keys, &self.flows)
+    }
+
     /// The megaflows of packets that came by one port, at most [`MAX_BURST`].
     pub(super) fn lookup_all(&mut self, keys: &[FlowKey], found: &mut Found) {
         let port = keys.first().map_or(u32::MAX, FlowKey::in_port);
