@@ -118,6 +118,25 @@ fn a_packet_of_a_bridge_that_is_gone_before_anybody_looks_is_counted() {
 }
 
 #[test]
+fn a_packet_goes_by_no_group_and_no_meter_that_is_not_there() {
+    let mut rig = rig(Rig::new());
+    for (actions, error) in [
+        ("group:77", OfpError::BaBadOutGroup),
+        ("output:2,clone(group:77)", OfpError::BaBadOutGroup),
+        ("meter:77,output:2", OfpError::MmfInvalidMeter),
+    ] {
+        let mut metadata = FlowMatch::ANY;
+        metadata.set(FieldId::InPort, 1);
+        let actions = parse_actions(actions).expect("actions");
+        let out = PacketOut { buffer_id: u32::MAX, metadata, actions, packet: frame(2, 1, "x") };
+        let refused = rig.switch.openflow("br0", BY, Message::PacketOut(Box::new(out)));
+        assert_eq!(refused, Err(error));
+    }
+    rig.settle();
+    assert!(rig.reached(&PORTS).is_empty());
+}
+
+#[test]
 fn a_packet_waits_for_its_controller_and_goes_on_as_that_says() {
     let mut rig = rig(Rig::new());
     flow(
