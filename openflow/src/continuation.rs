@@ -9,7 +9,7 @@
 //! # References
 //! `lib/ofp-packet.c` of Open vSwitch, `ofputil_put_packet_in_private`; ovs-actions(7), `controller`.
 
-use crate::action::{OfAction, Tag, decode_actions, encode_actions, with_tags};
+use crate::action::{OfAction, decode_actions, encode_list};
 use crate::error::OfpError;
 use crate::prop;
 use crate::version::Version;
@@ -123,9 +123,9 @@ impl Continuation {
                 cookie = rest.cookie;
                 put(PROP_COOKIE, &[&[0; 4][..], &cookie.to_be_bytes()].concat());
             }
-            encode_list(version, (PROP_ACTIONS, &rest.actions), w)?;
+            put_list(version, (PROP_ACTIONS, &rest.actions), w)?;
         }
-        encode_list(version, (PROP_ACTION_SET, &self.action_set), w)
+        put_list(version, (PROP_ACTION_SET, &self.action_set), w)
     }
 }
 
@@ -135,7 +135,7 @@ fn decode_list(version: Version, body: &mut Reader<'_>) -> Result<Vec<OfAction>,
     decode_actions(version, &mut list, 0)
 }
 
-fn encode_list(
+fn put_list(
     version: Version,
     (kind, actions): (u16, &[OfAction]),
     w: &mut Writer,
@@ -145,11 +145,7 @@ fn encode_list(
     }
     let at = prop::begin(w, kind);
     w.zeros(4);
-    if version == Version::V10 {
-        encode_actions(version, actions, w)?;
-    } else {
-        encode_actions(version, &with_tags(actions.to_vec(), Tag::Unknown), w)?;
-    }
+    encode_list(version, actions, w)?;
     prop::end(w, at);
     Ok(())
 }

@@ -6,7 +6,7 @@
 
 use packet::flow::{FieldId, FlowMatch};
 
-use crate::action::{ControllerReason, OfAction, decode_actions, encode_actions};
+use crate::action::{ControllerReason, OfAction, check_list, decode_actions, encode_list};
 use crate::continuation::Continuation;
 use crate::error::OfpError;
 use crate::flow::NO_BUFFER;
@@ -300,12 +300,8 @@ impl PacketOut {
             at
         };
         let start = w.len();
-        let tag = crate::action::Tag::Unknown;
-        if version == Version::V10 {
-            encode_actions(version, &self.actions, w)?;
-        } else {
-            encode_actions(version, &crate::action::with_tags(self.actions.clone(), tag), w)?;
-        }
+        check_list(version, &self.actions)?;
+        encode_list(version, &self.actions, w)?;
         w.patch_len(at, start);
         w.bytes(&self.packet);
         Ok(())

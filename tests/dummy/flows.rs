@@ -12,12 +12,12 @@ use packet::FlowMatch;
 use packet::flow::FieldId;
 use switch_tests::frame::{Frame, mac};
 use vswitchd::appctl::view::SwitchView;
-use vswitchd::ofproto::notice::{Asker, ConnId, Event, Notice};
+use vswitchd::ofproto::notice::{Asker, ConnId, Event};
 use vswitchd::switch::of_trace::Traced;
 
 use crate::rig::Rig;
 
-const BY: Asker = Asker { conn: ConnId(1), version: Version::V13, xid: 1 };
+pub const BY: Asker = Asker { conn: ConnId(1), version: Version::V13, xid: 1 };
 
 /// A bridge `br0` with dummy ports `p1` to `p4` of those numbers, and without flows.
 pub fn rig(mut rig: Rig) -> Rig {
@@ -52,24 +52,24 @@ fn flows(rig: &mut Rig) -> Vec<FlowStats> {
 }
 
 /// Packets of the flow of a priority.
-fn packets(rig: &mut Rig, priority: u16) -> u64 {
+pub fn packets(rig: &mut Rig, priority: u16) -> u64 {
     let flows = flows(rig);
     let flow = flows.iter().find(|flow| flow.priority == priority);
     flow.unwrap_or_else(|| panic!("{flows:?}")).packets.expect("packets are counted")
 }
 
-fn frame(dst: u32, src: u32, text: &str) -> Vec<u8> {
+pub fn frame(dst: u32, src: u32, text: &str) -> Vec<u8> {
     Frame::new(mac(dst), mac(src)).text(text)
 }
 
 /// The same frame with a tag pushed: four bytes longer.
-fn tagged(dst: u32, src: u32, vid: u16, text: &str) -> Vec<u8> {
+pub fn tagged(dst: u32, src: u32, vid: u16, text: &str) -> Vec<u8> {
     let mut frame = Frame::new(mac(dst), mac(src)).vlan(vid).text(text);
     frame.resize(self::frame(dst, src, text).len() + 4, 0);
     frame
 }
 
-const PORTS: [&str; 4] = ["p1", "p2", "p3", "p4"];
+pub const PORTS: [&str; 4] = ["p1", "p2", "p3", "p4"];
 
 #[test]
 fn a_flow_says_where_packets_go_and_counts_them() {
@@ -245,91 +245,6 @@ fn a_meter_drops_for_a_reason() {
     rig.assert_conserved();
 }
 
-/// Packets for controllers since this was asked last.
-fn packet_ins(rig: &mut Rig) -> Vec<vswitchd::ofproto::notice::ToControllers> {
-    rig.switch.on_engine_events();
-    let is_packet = |notice: Notice| match notice.event {
-        Event::PacketIn(to) => Some(*to),
-        _ => None,
-    };
-    rig.switch.take_notices().into_iter().filter_map(is_packet).collect()
-}
-
-#[test]
-fn packets_go_to_controllers_and_come_from_them() {
-    let mut rig = rig(Rig::new());
-    flow(
-        &mut rig,
-        "priority=1,cookie=0x77,in_port=1,actions=load:9->NXM_NX_REG3[],mod_vlan_vid:5,\
-         controller(max_len=20),output:2",
-    );
-    rig.send("p1", &frame(2, 1, "up"));
-    let mut told = packet_ins(&mut rig);
-    assert_eq!(told.len(), 1);
-    let told = told.remove(0);
-    assert_eq!((told.max_len, told.packet_in.cookie, told.packet_in.table), (Some(20), 0x77, 0));
-    assert_eq!(told.packet_in.in_port(), OfPort(1));
-    assert_eq!(told.packet_in.metadata.key().get(FieldId::by_name("reg3").expect("reg3")), 9);
-    let tagged = tagged(2, 1, 5, "up");
-    assert_eq!(told.packet_in.total_len as usize, tagged.len());
-    assert_eq!(told.packet_in.packet, tagged[..20]);
-    assert_eq!(rig.sent("p2"), [tagged]);
-    let mut metadata = FlowMatch::ANY;
-    metadata.set(FieldId::InPort, 3);
-    let packet = frame(9, 8, "down");
-    let actions = parse_actions("mod_vlan_vid:6,output:4,strip_vlan,TABLE").expect("actions");
-    let out = PacketOut { buffer_id: u32::MAX, metadata, actions, packet: packet.clone() };
-    flow(&mut rig, "priority=2,in_port=3,actions=output:2");
-    ask(&mut rig, Message::PacketOut(Box::new(out)));
-    rig.settle();
-    assert_eq!(rig.sent("p4"), [self::tagged(9, 8, 6, "down")]);
-    assert_eq!(rig.sent("p2"), [packet]);
-    assert_eq!(packets(&mut rig, 2), 1);
-}
-
-/// Whether the control plane is told that something waits for it.
-fn is_woken(rig: &Rig) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let fd = rig.switch.engine().event_fd();
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&at_once)).expect("a descriptor") > 0
-}
-
-#[test]
-fn packets_for_the_control_plane_are_never_forgotten() {
-    let mut rig = rig(Rig::new());
-    flow(&mut rig, "in_port=1,actions=controller");
-    rig.switch.on_engine_events();
-    assert!(!is_woken(&rig));
-    // More than the queue holds, in the moment before a second passes.
-    const CAP: usize = datapath::action::USERSPACE_CAP;
-    for n in 0..CAP + 44 {
-        rig.inject("p1", &frame(2, 1, &n.to_string()));
-    }
-    rig.settle();
-    rig.pass(1);
-    assert!(is_woken(&rig), "the queue is full, and nobody looks");
-    assert_eq!(packet_ins(&mut rig).len(), CAP);
-    assert!(!is_woken(&rig));
-    let drops = &rig.port("p1")["statistics"]["drops"];
-    assert_eq!(*drops, serde_json::json!({"userspace_action_error": 44}));
-    rig.assert_conserved();
-}
-
-#[test]
-fn a_packet_that_nobody_takes_is_dropped_for_a_reason() {
-    let mut rig = rig(Rig::new());
-    flow(&mut rig, "in_port=1,actions=controller,output:2");
-    rig.send("p1", &frame(2, 1, "up"));
-    for to in packet_ins(&mut rig) {
-        rig.switch.lose_packet_in(to.port);
-    }
-    let drops = |rig: &Rig| rig.port("p1")["statistics"]["drops"].clone();
-    assert_eq!(drops(&rig), serde_json::json!({"no_controller": 1}));
-    assert_eq!(rig.sent("p2").len(), 1);
-    rig.assert_conserved();
-}
-
 #[test]
 fn a_flow_goes_when_its_time_is_over_and_says_so() {
     let mut rig = rig(Rig::new());
@@ -411,43 +326,6 @@ fn a_connection_that_ends_behind_a_recirculation_shortens_the_timeouts_of_the_fl
     rig.pass(7);
     assert_eq!(timeouts(&mut rig, 2), None);
     assert_eq!(rig.sent("p2").len(), 2);
-    rig.assert_conserved();
-}
-
-#[test]
-fn a_packet_waits_for_its_controller_and_goes_on_as_that_says() {
-    let mut rig = rig(Rig::new());
-    flow(
-        &mut rig,
-        "priority=1,in_port=1,actions=load:7->NXM_NX_REG0[],push:NXM_NX_REG0[],output:3,\
-         resubmit(,1),mod_vlan_vid:9,output:4",
-    );
-    flow(&mut rig, "table=1,cookie=5,actions=controller(pause),pop:NXM_NX_REG1[],resubmit(,2)");
-    flow(&mut rig, "table=2,priority=2,reg0=8,reg1=7,actions=output:2");
-    rig.send("p1", &frame(2, 1, "wait"));
-    assert_eq!(rig.reached(&PORTS), ["p3"], "what comes first is done at once");
-    let told = packet_ins(&mut rig).remove(0).packet_in;
-    let rest = told.continuation.clone().expect("the packet waits");
-    assert_eq!((rest.stack.clone(), rest.rest.len()), (vec![vec![0, 0, 0, 7]], 2));
-    assert_eq!((rest.rest[0].table, rest.rest[0].cookie, rest.rest[1].table), (1, 5, 0));
-    // Another packet, and another register.
-    let mut back = told.clone();
-    back.packet = frame(2, 1, "go on");
-    back.metadata.set(FieldId::by_name("reg0").expect("reg0"), 8);
-    ask(&mut rig, Message::Resume(Box::new(back.clone())));
-    rig.settle();
-    assert_eq!(rig.sent("p2"), [frame(2, 1, "go on")]);
-    assert_eq!(rig.sent("p4"), [tagged(2, 1, 9, "go on")]);
-    assert!(rig.reached(&PORTS).is_empty());
-    // Of another bridge, or of none.
-    let mut stale = back.clone();
-    if let Some(rest) = &mut stale.continuation {
-        rest.bridge[0] ^= 1;
-    }
-    for packet in [stale, openflow::packet_io::PacketIn { continuation: None, ..back }] {
-        let refused = rig.switch.openflow("br0", BY, Message::Resume(Box::new(packet)));
-        assert_eq!(refused, Err(OfpError::NxrStale));
-    }
     rig.assert_conserved();
 }
 

@@ -7,6 +7,7 @@
 
 mod capture;
 mod conservation;
+mod controllers;
 mod flood;
 mod flows;
 mod life;

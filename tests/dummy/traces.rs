@@ -96,3 +96,15 @@ fn trace_prints_options_of_tunnels() {
     assert!(line("Flow: ").contains(",tun_metadata0=0x1234,"), "{trace}");
     assert!(line("Megaflow: ").contains(",tun_metadata0=0x34/0xff"), "{trace}");
 }
+
+#[test]
+fn a_trace_uses_no_group_and_no_meter_that_is_not_there() {
+    let mut rig = rig(Rig::new());
+    let mut trace = |actions: &str| {
+        let words = ["br0", "in_port=1", actions].map(str::to_owned);
+        rig.switch.trace(&words, Traced::PacketOut)
+    };
+    assert_eq!(trace("group:77"), Err("Bad actions: OFPBAC_BAD_OUT_GROUP".to_owned()));
+    assert_eq!(trace("meter:77"), Err("Bad actions: OFPMMFC_INVALID_METER".to_owned()));
+    assert!(trace("output:2").expect("a trace").ends_with("Datapath actions: 2\n"));
+}

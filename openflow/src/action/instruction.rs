@@ -112,8 +112,9 @@ pub(crate) fn encode_instructions(
     };
     let apply: Vec<OfAction> = actions.iter().filter(|action| applied(action)).cloned().collect();
     if !meter_is_action {
-        encode_stage(version, actions, Stage::Meter, w)?;
+        encode_stage(version, (actions, tag), Stage::Meter, w)?;
     }
+    let tag_behind = apply.iter().fold(tag, behind);
     if !apply.is_empty() {
         let apply = with_tags(apply, tag);
         instruction(w, APPLY_ACTIONS, |w| {
@@ -122,7 +123,7 @@ pub(crate) fn encode_instructions(
         })?;
     }
     for stage in [Stage::Clear, Stage::Write, Stage::Metadata, Stage::Goto] {
-        encode_stage(version, actions, stage, w)?;
+        encode_stage(version, (actions, tag_behind), stage, w)?;
     }
     Ok(())
 }
@@ -167,7 +168,7 @@ fn encode_v10(actions: &[OfAction], w: &mut Writer) -> Result<(), OfpError> {
 
 fn encode_stage(
     version: Version,
-    actions: &[OfAction],
+    (actions, tag): (&[OfAction], Tag),
     stage: Stage,
     w: &mut Writer,
 ) -> Result<(), OfpError> {
@@ -183,7 +184,7 @@ fn encode_stage(
             }),
             OfAction::WriteActions(inner) => instruction(w, WRITE_ACTIONS, |w| {
                 w.zeros(4);
-                encode_actions(version, inner, w)
+                encode_actions(version, &with_tags(inner.clone(), tag), w)
             }),
             OfAction::WriteMetadata { value, mask } => instruction(w, WRITE_METADATA, |w| {
                 w.zeros(4);
@@ -215,22 +216,91 @@ fn instruction(
     if w.len() - start > usize::from(u16::MAX) { Err(OfpError::BiBadLen) } else { Ok(()) }
 }
 
+/// Writes a list beside which no instructions stand: in a bucket, or of what a controller sends.
+///
+/// # Errors
+/// `OFPBAC_BAD_LEN` for what is too long.
+pub(crate) fn encode_list(
+    version: Version,
+    actions: &[OfAction],
+    w: &mut Writer,
+) -> Result<(), OfpError> {
+    if version == Version::V10 {
+        return encode_actions(version, actions, w);
+    }
+    encode_actions(version, &with_tags(actions.to_vec(), Tag::Unknown), w)
+}
+
+/// Whether such a list can be said in a version: a meter is an action since OpenFlow 1.5.
+///
+/// # Errors
+/// `OFPBAC_BAD_TYPE`.
+pub(crate) fn check_list(version: Version, actions: &[OfAction]) -> Result<(), OfpError> {
+    let is_meter = |action: &OfAction| action.stage() == Stage::Meter;
+    if version < Version::V15 && actions.iter().any(is_meter) {
+        return Err(OfpError::BaBadType);
+    }
+    Ok(())
+}
+
 /// Before an action of OpenFlow 1.0 that writes a VLAN tag, and pushes one if there is none, puts the
 /// push that later versions want.
-pub(crate) fn with_tags(actions: Vec<OfAction>, tag: Tag) -> Vec<OfAction> {
-    let mut tagged = tag == Tag::Present;
+fn with_tags(actions: Vec<OfAction>, mut tag: Tag) -> Vec<OfAction> {
     let mut all = Vec::with_capacity(actions.len());
     for action in actions {
-        match action {
-            OfAction::PushVlan(_) => tagged = true,
-            OfAction::StripVlan => tagged = false,
-            OfAction::SetVlanVid(_) | OfAction::SetVlanPcp(_) if !tagged => {
-                all.push(OfAction::PushVlan(0x8100));
-                tagged = true;
-            }
-            _ => {}
+        let writes = matches!(action, OfAction::SetVlanVid(_) | OfAction::SetVlanPcp(_));
+        if writes && tag == Tag::Unknown {
+            all.push(OfAction::PushVlan(0x8100));
         }
-        all.push(action);
+        tag = behind(tag, &action);
+        all.push(match action {
+            OfAction::Clone(inner) => OfAction::Clone(with_tags(inner, tag)),
+            action => action,
+        });
     }
     all
+}
+
+/// Whether packets have a tag behind an action.
+const fn behind(tag: Tag, action: &OfAction) -> Tag {
+    match action {
+        OfAction::PushVlan(_) | OfAction::SetVlanVid(_) | OfAction::SetVlanPcp(_) => Tag::Present,
+        OfAction::StripVlan => Tag::Unknown,
+        _ => tag,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::{actions_text, parse_actions};
+
+    #[test]
+    fn later_versions_see_the_push_of_an_action_that_writes_a_tag() {
+        let told = |text: &str, tag| {
+            let mut w = Writer::new();
+            encode_told(Version::V13, &parse_actions(text).unwrap(), tag, &mut w).unwrap();
+            let bytes = w.into_bytes();
+            let mut r = Reader::new(&bytes, OfpError::BrBadLen);
+            actions_text(Version::V13, &decode_instructions(Version::V13, &mut r).unwrap())
+        };
+        let push = "push_vlan:0x8100,set_field:4101->vlan_vid";
+        let set = "set_field:4101->vlan_vid";
+        for (text, tag, expected) in [
+            ("mod_vlan_vid:5,output:1", Tag::Unknown, format!("{push},output:1")),
+            ("mod_vlan_vid:5,output:1", Tag::Present, format!("{set},output:1")),
+            ("strip_vlan,mod_vlan_vid:5", Tag::Present, format!("pop_vlan,{push}")),
+            ("clone(mod_vlan_vid:5),mod_vlan_vid:5", Tag::Unknown, format!("clone({push}),{push}")),
+            ("mod_vlan_vid:5,clone(mod_vlan_vid:5)", Tag::Unknown, format!("{push},clone({set})")),
+            ("write_actions(mod_vlan_vid:5)", Tag::Unknown, format!("write_actions({push})")),
+            ("write_actions(mod_vlan_vid:5)", Tag::Present, format!("write_actions({set})")),
+            (
+                "mod_vlan_vid:5,write_actions(mod_vlan_vid:5)",
+                Tag::Unknown,
+                format!("{push},write_actions({set})"),
+            ),
+        ] {
+            assert_eq!(told(text, tag), expected, "{text} {tag:?}");
+        }
+    }
 }

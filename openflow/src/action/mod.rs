@@ -23,10 +23,10 @@ mod set;
 
 pub use bundle::{Bundle, HashFields, MemberAlgorithm, Multipath, MultipathAlgorithm};
 pub use check::check;
-pub(crate) use codec::{decode_actions, encode_actions};
+pub(crate) use codec::decode_actions;
 pub use controller::{ControllerReason, ToController};
 pub(crate) use instruction::{
-    Tag, decode_instructions, encode_instructions, encode_told, with_tags,
+    Tag, check_list, decode_instructions, encode_instructions, encode_list, encode_told,
 };
 pub use learn::{Learn, LearnDst, LearnFlags, LearnSpec, LearnSrc, LearnValue};
 

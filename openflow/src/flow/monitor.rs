@@ -356,7 +356,7 @@ fn encode_nxm(
         return encode_told(version, &flow.actions, tag(&flow.matching), w);
     }
     put_entries(w, &flow.matching, at);
-    crate::action::encode_actions(version, &flow.actions, w)
+    encode_told(version, &flow.actions, tag(&flow.matching), w)
 }
 
 fn encode_of(flow: &UpdateFlow, version: Version, w: &mut Writer) -> Result<(), OfpError> {
@@ -376,4 +376,35 @@ fn encode_of(flow: &UpdateFlow, version: Version, w: &mut Writer) -> Result<(), 
     w.u64(flow.cookie);
     oxm::encode_match(w, &flow.matching, Numbers::Oxm(version));
     encode_told(version, &flow.actions, tag(&flow.matching), w)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::{actions_text, parse_actions};
+
+    #[test]
+    fn the_older_form_says_what_dumps_say() {
+        let text = "meter:1,output:2,write_metadata:0x5,goto_table:7";
+        let flow = UpdateFlow {
+            event: MonitorEvent::Added,
+            table: 1,
+            priority: 2,
+            idle_s: 0,
+            hard_s: 0,
+            cookie: 3,
+            matching: FlowMatch::ANY,
+            actions: parse_actions(text).unwrap(),
+        };
+        let (version, form) = (Version::V10, Form::NiciraStats);
+        let mut w = Writer::new();
+        FlowUpdate::Flow(Box::new(flow)).encode(version, form, &mut w).unwrap();
+        let bytes = w.into_bytes();
+        let mut r = Reader::new(&bytes, OfpError::BrBadLen);
+        let FlowUpdate::Flow(back) = FlowUpdate::decode(version, form, &mut r).unwrap() else {
+            panic!("another update");
+        };
+        let back = actions_text(version, &back.actions);
+        assert_eq!(back, "output:2,write_metadata:0x5,resubmit(,7)");
+    }
 }

@@ -6,7 +6,7 @@ use packet::vlan::TAG_PRESENT;
 use super::oxs::Oxs;
 use super::{AggregateStats, CookieMatch, FlowFlags, FlowStats, FlowStatsRequest, GROUP_ANY};
 use super::{known, or_unknown};
-use crate::action::{self, Tag, decode_actions, decode_instructions, encode_told};
+use crate::action::{Tag, decode_actions, decode_instructions, encode_told};
 use crate::codec::{Codec, FlowFormat};
 use crate::error::OfpError;
 use crate::kind::Form;
@@ -162,7 +162,7 @@ impl FlowStats {
             (_, version) => self.encode_v13(version, w),
         }
         let version = codec.version;
-        encode_told(version, &self.actions, action::Tag::Present, w)?;
+        encode_told(version, &self.actions, tag(&self.matching), w)?;
         w.patch_len(start, start);
         if w.len() - start > usize::from(u16::MAX) { Err(OfpError::BrBadLen) } else { Ok(()) }
     }

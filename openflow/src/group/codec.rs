@@ -6,7 +6,7 @@ use super::{
     BUCKET_ALL, BUCKET_MAX, Bucket, BucketStats, GroupCommand, GroupDesc, GroupFeatures, GroupMod,
     GroupStats, GroupType, Selection,
 };
-use crate::action::{decode_actions, encode_actions};
+use crate::action::{check_list, decode_actions, encode_list};
 use crate::error::OfpError;
 use crate::flow::GROUP_ANY;
 use crate::kind::Form;
@@ -101,23 +101,19 @@ impl Bucket {
                 w.u32(self.watch_port.to_wide());
                 w.u32(self.watch_group);
                 w.zeros(4);
-                self.encode_actions(version, w)?;
+                encode_list(version, &self.actions, w)?;
             }
             Layout::Properties => {
                 w.u16(0);
                 w.u32(self.id);
                 let at = w.len();
-                self.encode_actions(version, w)?;
+                encode_list(version, &self.actions, w)?;
                 w.patch_len(start + 2, at);
                 self.encode_properties(kind, w);
             }
         }
         w.patch_len(start, start);
         if w.len() - start > usize::from(u16::MAX) { Err(OfpError::GmfBadBucket) } else { Ok(()) }
-    }
-
-    fn encode_actions(&self, version: Version, w: &mut Writer) -> Result<(), OfpError> {
-        encode_actions(version, &self.actions, w)
     }
 
     fn encode_properties(&self, kind: GroupType, w: &mut Writer) {
@@ -273,6 +269,7 @@ impl GroupMod {
         if later && layout == Layout::Plain {
             return Err(OfpError::GmfBadCommand);
         }
+        self.group.buckets.iter().try_for_each(|bucket| check_list(version, &bucket.actions))?;
         w.u16(self.command as u16);
         w.u8(self.group.kind as u8);
         w.u8(0);

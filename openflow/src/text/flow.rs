@@ -40,7 +40,7 @@ pub(super) fn parse(command: FlowCommand, whole: Piece<'_>) -> Result<FlowMod, T
         Some(actions) if command.is_delete() => {
             return Err(actions.expected("no actions: they choose no flows"));
         }
-        Some(actions) => flow.actions = action::parse_list(actions, 0)?,
+        Some(actions) => flow.actions = action::parse_list(actions, action::Place::Flow)?,
         _ if command.is_delete() => {}
         None => {
             return Err(whole.end().expected("actions=, with what to do"));

@@ -198,9 +198,9 @@ fn parse_bucket(text: Piece<'_>, kind: GroupType) -> Result<Bucket, TextError> {
                 }
             }
             "action" | "actions" if item.value.is_some() => {
-                bucket.actions.extend(action::parse_list(need()?, 1)?);
+                bucket.actions.extend(action::parse_list(need()?, action::Place::List)?);
             }
-            _ => bucket.actions.extend(action::parse_list(item.whole, 1)?),
+            _ => bucket.actions.extend(action::parse_list(item.whole, action::Place::List)?),
         }
     }
     Ok(bucket)
@@ -405,5 +405,29 @@ mod tests {
         let delete = |text| parse_group(GroupCommand::Delete, text, Names::NONE);
         assert_eq!(delete("").unwrap().group.id, GROUP_ALL);
         assert_eq!(delete("group_id=3").unwrap().group.id, 3);
+    }
+
+    #[test]
+    fn buckets_have_meters_where_these_are_actions_and_push_the_tags_that_they_write() {
+        use crate::{Codec, Message, OfpError};
+        let group = |text| Message::GroupMod(add(text).unwrap());
+        let meter = group("group_id=1,type=all,bucket=meter:7,output:1");
+        let encode = |version, message: &Message| Codec::new(version).encode(1, message);
+        assert_eq!(encode(Version::V13, &meter), Err(OfpError::BaBadType));
+        assert!(encode(Version::V15, &meter).is_ok());
+        for (version, expected) in [
+            (Version::V10, "mod_vlan_vid:5,output:1"),
+            (Version::V13, "push_vlan:0x8100,set_field:4101->vlan_vid,output:1"),
+        ] {
+            let group = group("group_id=1,type=all,bucket=mod_vlan_vid:5,output:1");
+            let bytes = encode(version, &group).unwrap();
+            let (raw, _) = crate::raw::split_message(&bytes).unwrap().unwrap();
+            let back = Codec::new(version).decode(raw).unwrap().message;
+            let Message::GroupMod(back) = back else { panic!("{back:?}") };
+            assert_eq!(
+                crate::text::actions_text(version, &back.group.buckets[0].actions),
+                expected
+            );
+        }
     }
 }

@@ -99,6 +99,11 @@ impl fmt::Display for Quoted<'_> {
         for c in self.0.chars() {
             match c {
                 '"' | '\\' => write!(f, "\\{c}")?,
+                '\u{8}' => f.write_str("\\b")?,
+                '\u{c}' => f.write_str("\\f")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
                 c if c.is_ascii_control() => write!(f, "\\u{:04x}", u32::from(c))?,
                 c => f.write_char(c)?,
             }
@@ -216,13 +221,13 @@ mod tests {
     #[test]
     fn tables_have_names_too_and_quotation_marks_have_escapes() {
         let mut names = Names::new();
-        let odd = "a \"b\\c\u{1}";
+        let odd = "a \"b\\c\u{1}\u{8}\u{c}\n\r\t";
         for (table, name) in [(0, "acl"), (1, "out.2"), (2, odd), (3, "twice"), (4, "twice")] {
             names.add_table(table, name);
         }
         let text = |table| Style { version: Version::V10, names: &names }.table(table).to_string();
         let texts: Vec<String> = (0..6).map(text).collect();
-        let quoted = "\"a \\\"b\\\\c\\u0001\"";
+        let quoted = r#""a \"b\\c\u0001\b\f\n\r\t""#;
         assert_eq!(texts, ["acl", "\"out.2\"", quoted, "3", "4", "5"]);
         assert_eq!(names.table("acl"), Some(0));
         assert_eq!(names.table("\"out.2\""), Some(1));

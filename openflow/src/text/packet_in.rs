@@ -53,7 +53,7 @@ pub fn parse_packet_out_parts(
     let port = value::parse_port(Piece::named(in_port, names))?;
     let mut metadata = FlowMatch::ANY;
     metadata.set(FieldId::InPort, port.0.into());
-    let actions = action::parse_list(Piece::named(actions, names), 1)?;
+    let actions = action::parse_list(Piece::named(actions, names), action::Place::List)?;
     Ok(PacketOut { buffer_id: NO_BUFFER, metadata, actions, packet })
 }
 
@@ -79,7 +79,7 @@ pub(super) fn parse_out(whole: Piece<'_>) -> Result<PacketOut, TextError> {
     }
     matching::apply(&mut metadata, &terms)?;
     let packet = packet.ok_or(whole.end().expected("packet=, with the packet's bytes"))?;
-    let actions = action::parse_list(actions, 1)?;
+    let actions = action::parse_list(actions, action::Place::List)?;
     Ok(PacketOut { buffer_id: NO_BUFFER, metadata, actions, packet })
 }
 
@@ -284,6 +284,22 @@ mod tests {
         ] {
             let error = parse_packet_out(text, Names::NONE).expect_err(text);
             assert_eq!(error.column, column, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_meter_is_an_action_beside_a_packet_since_openflow_15() {
+        use crate::{Codec, Message, OfpError, Version};
+        let out = |actions: &str| {
+            parse_packet_out(&format!("in_port=3 packet={UDP} actions={actions}"), Names::NONE)
+        };
+        let message = Message::PacketOut(Box::new(out("meter:1,output:2").unwrap()));
+        let encode = |version| Codec::new(version).encode(1, &message);
+        assert_eq!(encode(Version::V10), Err(OfpError::BaBadType));
+        assert_eq!(encode(Version::V14), Err(OfpError::BaBadType));
+        assert!(encode(Version::V15).is_ok());
+        for refused in ["clone(meter:1)", "goto_table:1", "write_actions(meter:1)"] {
+            assert!(out(refused).is_err(), "{refused}");
         }
     }
 }

@@ -152,7 +152,7 @@ impl Conn {
         self.heard_at
     }
 
-    /// Packets that the peer was too slow for.
+    /// Packets that the peer was too slow for, or that its rate did not allow.
     #[must_use]
     pub fn n_lost(&self) -> u64 {
         let held = self.schedules.iter().flatten().map(Schedule::n_lost);

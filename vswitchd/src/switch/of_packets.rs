@@ -128,6 +128,7 @@ impl Switch {
         key.overwrite(packet.metadata.key(), packet.metadata.mask());
         key.set(FieldId::InPortOxm, packet.in_port().to_wide().into());
         openflow::action::check(&packet.actions, &packet_match(&key), u8::MAX)?;
+        state.openflow.ofproto.check_uses(&packet.actions)?;
         let sent = Sent { packet: &packet.packet, in_port: packet.in_port(), key: &key };
         self.send(&view, xbridge, &sent, Start::Actions(&packet.actions));
         Ok(())

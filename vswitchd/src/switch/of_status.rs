@@ -32,7 +32,7 @@ pub struct ControllerStatus {
     pub connected_at: Option<Instant>,
     /// When it was last lost.
     pub disconnected_at: Option<Instant>,
-    /// Packets that it was too slow for.
+    /// Packets that it was too slow for, or that its rate did not allow.
     pub n_lost_packets: u64,
     /// Packets that were to come back, and that no message had room for.
     pub n_too_long_packets: u64,

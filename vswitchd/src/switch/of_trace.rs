@@ -93,9 +93,7 @@ impl Switch {
             [bridge, flow, packet] if !generates => (bridge, flow, Some(packet)),
             _ => return Err(usage.to_owned()),
         };
-        if !self.bridges.contains_key(bridge) {
-            return Err(format!("{bridge}: unknown bridge"));
-        }
+        let state = self.bridges.get(bridge).ok_or(format!("{bridge}: unknown bridge"))?;
         let mut of = parse_match(&self.with_numbers(bridge, flow)).map_err(|e| e.to_string())?;
         let known = self.options(bridge);
         options::resolve_match(&mut of, &known).map_err(|e| e.to_string())?;
@@ -109,6 +107,8 @@ impl Switch {
         let actions = actions.transpose().map_err(|error| error.to_string())?;
         options::check(actions.as_deref().unwrap_or_default(), &known)
             .map_err(|error| error.to_string())?;
+        let uses = state.openflow.ofproto.check_uses(actions.as_deref().unwrap_or_default());
+        uses.map_err(|error| format!("Bad actions: {error}"))?;
         let sends = generates || frame.is_some();
         Ok(Request { bridge: bridge.to_owned(), key, frame, actions, sends })
     }

@@ -3,7 +3,7 @@
 mod parse;
 mod print;
 
-pub(super) use parse::parse_list;
+pub(super) use parse::{Place, parse_list};
 pub use print::actions_text;
 
 use super::TextError;
@@ -15,5 +15,5 @@ use crate::action::OfAction;
 /// # Errors
 /// Where they cannot be read, and what was expected.
 pub fn parse_actions(text: &str) -> Result<Vec<OfAction>, TextError> {
-    parse_list(Piece::whole(text), 0)
+    parse_list(Piece::whole(text), Place::Flow)
 }

@@ -21,13 +21,42 @@ const MAX_NESTING: usize = 16;
 const ORDER: &str =
     "it in the order meter, actions, clear_actions, write_actions, write_metadata, goto_table";
 
-/// Reads a list of actions. `depth` says in how many others it stands: instructions, such as
-/// `goto_table`, stand in none.
+/// Where a list of actions stands, which says whether instructions may be in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::text) enum Place {
+    /// In a flow, beside instructions such as `goto_table`.
+    Flow,
+    /// In a bucket, or beside a packet. Of instructions there is `meter`, which OpenFlow 1.5 made an
+    /// action.
+    List,
+    /// In an action, at this depth.
+    Action(usize),
+}
+
+impl Place {
+    /// Of a list in an action that stands here.
+    const fn inside(self) -> Place {
+        match self {
+            Place::Flow | Place::List => Place::Action(1),
+            Place::Action(depth) => Place::Action(depth + 1),
+        }
+    }
+
+    fn may_have(self, action: &OfAction) -> bool {
+        match self {
+            Place::Flow => true,
+            Place::List => matches!(action.stage(), Stage::Apply | Stage::Meter),
+            Place::Action(_) => action.stage() == Stage::Apply,
+        }
+    }
+}
+
+/// Reads a list of actions.
 pub(in crate::text) fn parse_list(
     text: Piece<'_>,
-    depth: usize,
+    place: Place,
 ) -> Result<Vec<OfAction>, TextError> {
-    if depth > MAX_NESTING {
+    if matches!(place, Place::Action(depth) if depth > MAX_NESTING) {
         return Err(text.expected("actions that are not nested deeper"));
     }
     let items = text.items()?;
@@ -37,9 +66,9 @@ pub(in crate::text) fn parse_list(
         return Ok(Vec::new());
     }
     let actions: Vec<OfAction> =
-        items.iter().map(|item| parse(item, depth)).collect::<Result<_, _>>()?;
+        items.iter().map(|item| parse(item, place)).collect::<Result<_, _>>()?;
     for (action, item) in actions.iter().zip(&items) {
-        if depth > 0 && action.stage() != Stage::Apply {
+        if !place.may_have(action) {
             return Err(item.whole.expected("an action: an instruction stands for itself"));
         }
     }
@@ -55,7 +84,7 @@ pub(in crate::text) fn parse_list(
     Ok(actions)
 }
 
-fn parse(item: &Item<'_>, depth: usize) -> Result<OfAction, TextError> {
+fn parse(item: &Item<'_>, place: Place) -> Result<OfAction, TextError> {
     let need = || item.need(ARGUMENT);
     Ok(match item.key.text {
         "output" if item.in_brackets => output_trunc(need()?)?,
@@ -76,7 +105,7 @@ fn parse(item: &Item<'_>, depth: usize) -> Result<OfAction, TextError> {
         "resubmit" => resubmit(need()?, item.in_brackets)?,
         "learn" => learn::parse(item.value)?,
         "conjunction" => conjunction(need()?)?,
-        "clone" => OfAction::Clone(parse_list(need()?, depth + 1)?),
+        "clone" => OfAction::Clone(parse_list(need()?, place.inside())?),
         "note" => OfAction::Note(note(need()?)?),
         "exit" => OfAction::Exit,
         "fin_timeout" => fin_timeout(need()?)?,
@@ -90,7 +119,7 @@ fn parse(item: &Item<'_>, depth: usize) -> Result<OfAction, TextError> {
         }
         "meter" => OfAction::Meter(need()?.u32("a meter")?),
         "clear_actions" => OfAction::ClearActions,
-        "write_actions" => OfAction::WriteActions(parse_list(need()?, depth + 1)?),
+        "write_actions" => OfAction::WriteActions(parse_list(need()?, place.inside())?),
         "write_metadata" => {
             let (value, mask) = need()?.split_or_all("/");
             let mask = mask.map_or(Ok(u64::MAX), |mask| mask.u64("a mask of 64 bits"))?;

@@ -58,7 +58,15 @@ impl Ofproto {
             }
             result => result?,
         }
-        for of in uses::all(&flow.actions) {
+        self.check_uses(&flow.actions)
+    }
+
+    /// Whether the groups and meters that actions refer to are there.
+    ///
+    /// # Errors
+    /// `OFPBAC_BAD_OUT_GROUP`, `OFPMMFC_INVALID_METER`.
+    pub fn check_uses(&self, actions: &[OfAction]) -> Result<(), OfpError> {
+        for of in uses::all(actions) {
             match of {
                 Use::Group(group) if !self.groups.contains_key(&group) => {
                     return Err(OfpError::BaBadOutGroup);
