@@ -24,6 +24,8 @@
 //! virtio 1.2 §2.7 (split), §2.8 (packed).
 
 mod chain;
+#[cfg(test)]
+mod guest;
 mod packed;
 mod split;
 
@@ -36,7 +38,7 @@ use self::split::Split;
 use super::feature::{Features, bit};
 use super::memory::GuestMemory;
 use super::vring::packed::PackedVring;
-use super::vring::{Vring, VringPlace};
+use super::vring::{Table, Vring, VringPlace};
 
 /// Most descriptors of a chain, whatever the ring's size: what other devices bear
 /// (`VIRTQUEUE_MAX_SIZE` of QEMU).
@@ -131,14 +133,12 @@ pub trait Layout {
     /// The ring's words.
     type Words;
 
+    /// Its words, once it is over.
+    fn into_words(self) -> Self::Words;
     /// Goes on elsewhere in memory; where it was.
     fn exchange(&mut self, words: Self::Words) -> Self::Words;
-    /// The memory that descriptors name.
-    fn memory(&self) -> &Arc<GuestMemory>;
-    /// Entries.
-    fn size(&self) -> u16;
-    /// The NUMA node that the ring lies in, if the system tells.
-    fn numa_node(&self) -> Option<i32>;
+    /// Its descriptors.
+    fn table(&self) -> &Table;
     /// Where it stands, as a front end is told.
     fn base(&self) -> u32;
     /// Counts the buffers that are available, up to `most`, and asks for their memory. Another
@@ -214,6 +214,18 @@ impl<L: Layout> Buffers<L> {
         self.layout.exchange(words)
     }
 
+    /// A ring of the other layout in place of this one, and the words of this one.
+    fn give_way(
+        self,
+        words: Words,
+        features: Features,
+        before: impl Fn(L::Words) -> Words,
+    ) -> (Ring, Words) {
+        let mut ring = Ring::new(words, features, None, self.call);
+        *ring.enabled() = self.enabled;
+        (ring, before(self.layout.into_words()))
+    }
+
     /// Looks how many buffers there are, up to `most`; none if the ring breaks over it.
     #[inline]
     pub fn look(&mut self, most: u16) -> u16 {
@@ -283,7 +295,7 @@ impl<L: Layout> Buffers<L> {
         while !to.is_empty() {
             let Some((addr, left)) = self.at(cursor) else { return false };
             let (now, later) = to.split_at_mut(left.min(to.len()));
-            if !self.layout.memory().copy_out(addr, now) {
+            if !self.layout.table().memory().copy_out(addr, now) {
                 return false;
             }
             cursor.move_by(now.len());
@@ -298,7 +310,7 @@ impl<L: Layout> Buffers<L> {
         while !from.is_empty() {
             let Some((addr, left)) = self.at(cursor) else { return false };
             let (now, later) = from.split_at(left.min(from.len()));
-            if !self.layout.memory().copy_in(addr, now) {
+            if !self.layout.table().memory().copy_in(addr, now) {
                 return false;
             }
             cursor.move_by(now.len());
@@ -337,7 +349,7 @@ impl<L: Layout> Buffers<L> {
     /// memory was lost meanwhile.
     pub fn publish(&mut self) {
         self.layout.publish();
-        if self.layout.memory().is_lost() {
+        if self.layout.table().memory().is_lost() {
             self.broken = Some(Broken::MemoryLost);
             return;
         }
@@ -453,29 +465,21 @@ impl Ring {
                 let before = buffers.move_to(vring, features);
                 (Ring::Packed(buffers), Words::Packed(before))
             }
-            (Ring::Split(buffers), words) => {
-                let mut ring = Ring::new(words, features, None, buffers.call);
-                *ring.enabled() = buffers.enabled;
-                (ring, Words::Split(buffers.layout.into_words()))
-            }
-            (Ring::Packed(buffers), words) => {
-                let mut ring = Ring::new(words, features, None, buffers.call);
-                *ring.enabled() = buffers.enabled;
-                (ring, Words::Packed(buffers.layout.into_words()))
-            }
+            (Ring::Split(buffers), words) => buffers.give_way(words, features, Words::Split),
+            (Ring::Packed(buffers), words) => buffers.give_way(words, features, Words::Packed),
         }
     }
 
     /// Its entries.
     #[must_use]
     pub fn size(&self) -> u16 {
-        of!(self, buffers => buffers.layout.size())
+        of!(self, buffers => buffers.layout.table().size())
     }
 
     /// The NUMA node that it lies in, if the system tells.
     #[must_use]
     pub fn numa_node(&self) -> Option<i32> {
-        of!(self, buffers => buffers.layout.numa_node())
+        of!(self, buffers => buffers.layout.table().numa_node())
     }
 
     /// Where it stands, as a front end is told.

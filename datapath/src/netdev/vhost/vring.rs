@@ -77,11 +77,42 @@ impl Descriptor {
     }
 }
 
-/// A ring in a guest's memory.
-pub struct Vring {
+/// The descriptors of a ring of either layout, in a guest's memory.
+pub struct Table {
     memory: Arc<GuestMemory>,
     size: u16,
     descriptors: NonNull<u8>,
+}
+
+impl Table {
+    /// `size` descriptors at an address; `None` if they are not in memory, or not aligned to `align`.
+    fn find(memory: Arc<GuestMemory>, size: u16, at: u64, align: usize) -> Option<Table> {
+        let descriptors = memory.ring_part(at, usize::from(size) * DESCRIPTOR_LEN, align)?;
+        Some(Table { memory, size, descriptors })
+    }
+
+    /// The memory that descriptors name.
+    #[must_use]
+    pub fn memory(&self) -> &Arc<GuestMemory> {
+        &self.memory
+    }
+
+    /// Entries.
+    #[must_use]
+    pub fn size(&self) -> u16 {
+        self.size
+    }
+
+    /// The NUMA node that the ring lies in, if the system tells.
+    #[must_use]
+    pub fn numa_node(&self) -> Option<i32> {
+        sys::numa_node(self.descriptors)
+    }
+}
+
+/// A ring in a guest's memory.
+pub struct Vring {
+    table: Table,
     available: NonNull<u8>,
     used: NonNull<u8>,
 }
@@ -105,28 +136,17 @@ impl Vring {
         let n = usize::from(size);
         // I1: the alignments of virtio 1.2 §2.7, the descriptors' kept to that of their words, since
         // older front ends do not do better.
-        let descriptors = memory.ring_part(place.descriptors, n * DESCRIPTOR_LEN, 8)?;
         let available = memory.ring_part(place.available, HEAD_LEN + 2 * n + 2, 2)?;
         let used = memory.ring_part(place.used, HEAD_LEN + 8 * n + 2, 4)?;
-        Some(Vring { memory, size, descriptors, available, used })
+        let table = Table::find(memory, size, place.descriptors, 8)?;
+        Some(Vring { table, available, used })
     }
 
-    /// The memory that descriptors name.
+    /// Its descriptors.
     #[must_use]
-    pub fn memory(&self) -> &Arc<GuestMemory> {
-        &self.memory
-    }
-
-    /// Entries.
-    #[must_use]
-    pub fn size(&self) -> u16 {
-        self.size
-    }
-
-    /// The NUMA node that the ring lies in, if the system tells.
-    #[must_use]
-    pub fn numa_node(&self) -> Option<i32> {
-        sys::numa_node(self.descriptors)
+    #[inline]
+    pub fn table(&self) -> &Table {
+        &self.table
     }
 
     /// A word of the available or used ring; `at` is even and within the ring.
@@ -138,7 +158,7 @@ impl Vring {
     }
 
     fn place_of(&self, index: u16) -> usize {
-        usize::from(index & (self.size - 1))
+        usize::from(index & (self.table.size - 1))
     }
 
     /// How far the driver has filled the available ring; entries before it may be read after.
@@ -163,18 +183,19 @@ impl Vring {
     /// At which used index the driver wants a notification.
     #[must_use]
     pub fn used_event(&self) -> u16 {
-        let at = HEAD_LEN + 2 * usize::from(self.size);
+        let at = HEAD_LEN + 2 * usize::from(self.table.size);
         u16::from_le(self.word(self.available, at).load(Ordering::Relaxed))
     }
 
     /// Descriptor `i`; `None` if there is none.
     #[must_use]
     pub fn descriptor(&self, i: u16) -> Option<Descriptor> {
-        if i >= self.size {
+        if i >= self.table.size {
             return None;
         }
         // SAFETY: I1, I2: within the table.
-        let at = unsafe { self.descriptors.add(usize::from(i) * DESCRIPTOR_LEN) }.cast::<u64>();
+        let at =
+            unsafe { self.table.descriptors.add(usize::from(i) * DESCRIPTOR_LEN) }.cast::<u64>();
         // SAFETY: I1, I3.
         let addr = unsafe { at.read_volatile() };
         // SAFETY: I1: the descriptor's second half.
@@ -214,7 +235,7 @@ impl Vring {
 
     /// Tells the driver at which available index to notify.
     pub fn set_available_event(&self, index: u16) {
-        let at = HEAD_LEN + 8 * usize::from(self.size);
+        let at = HEAD_LEN + 8 * usize::from(self.table.size);
         self.word(self.used, at).store(index.to_le(), Ordering::Relaxed);
     }
 

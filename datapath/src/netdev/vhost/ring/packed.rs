@@ -18,8 +18,8 @@
 //! goes on where it was, although front ends do not know: QEMU, whose device vanished, tells where the
 //! ring began. One that was killed in the midst of a frame leaves its first slot and, behind it, slots
 //! that are marked already: a chain is served again, and a spread frame, all of which is in the guest's
-//! memory by then, is finished. A ring in which USED does not look so was served
-//! by another device, and begins where the front end says.
+//! memory by then, is finished. A ring in which USED does not look so was served by another device, and
+//! begins where the front end says.
 //!
 //! # Invariants
 //! - Between batches `published` is `next`.
@@ -27,9 +27,8 @@
 //!
 //! # References
 //! virtio 1.2 §2.8.1 (wrap counters), §2.8.3–2.8.6 (chains, used descriptors), §2.8.7 (indirect
-//! descriptors), §2.8.9 (requests of several buffers), §2.8.14 (event suppression), §2.8.21 (supplying buffers).
-
-use std::sync::Arc;
+//! descriptors), §2.8.9 (requests of several buffers), §2.8.14 (event suppression), §2.8.21 (supplying
+//! buffers).
 
 use arrayvec::ArrayVec;
 use virtio_bindings::virtio_ring::{
@@ -39,8 +38,8 @@ use virtio_bindings::virtio_ring::{
 };
 
 use super::super::feature::{Features, bit};
-use super::super::memory::GuestMemory;
 use super::super::vring::packed::{Event, PackedDescriptor, PackedVring};
+use super::super::vring::{DESCRIPTOR_LEN, Table};
 use super::chain::{BadChain, Chain, Piece, table_entry};
 use super::{Broken, Buffer, Layout, MAX_CHAIN, Part, flag};
 
@@ -131,34 +130,28 @@ impl Packed {
     #[must_use]
     pub fn new(vring: PackedVring, base: Option<u32>) -> Packed {
         let said = base.map(|base| Position::from_word(u16::try_from(base & 0xffff).unwrap_or(0)));
-        let said = said.filter(|said| said.slot < vring.size());
+        let said = said.filter(|said| said.slot < vring.table().size());
         let next = match stands(&vring) {
             Some((at, n_marked)) => finish(&vring, at, n_marked),
             None => said.unwrap_or(Position::START),
         };
         // Nothing is allocated while frames pass.
-        let given = Vec::with_capacity(vring.size().into());
+        let given = Vec::with_capacity(vring.table().size().into());
         Packed { vring, next, published: next, given, n_given_slots: 0, told: None }
     }
 
-    /// Its words, once it is over.
-    #[must_use]
-    pub fn into_words(self) -> PackedVring {
-        self.vring
-    }
-
-    /// Slots of a chain that begins at a position, if it is bounded.
+    /// Slots of a chain that begins at a position; `None` if they are more than `most`.
     #[inline]
-    fn chain_len(&self, at: Position, first: &PackedDescriptor, most: u16) -> Result<u16, Broken> {
+    fn chain_len(&self, at: Position, first: &PackedDescriptor, most: u16) -> Option<u16> {
         let (mut n, mut flags) = (1, first.flags);
         while flags & NEXT != 0 {
             if n >= most {
-                return Err(Broken::Endless { most });
+                return None;
             }
-            flags = self.vring.flags(at.plus(n, self.vring.size()).slot);
+            flags = self.vring.flags(at.plus(n, self.vring.table().size()).slot);
             n += 1;
         }
-        Ok(n)
+        Some(n)
     }
 
     /// Adds the pieces of a table that a descriptor names: all its entries, in order.
@@ -171,12 +164,12 @@ impl Packed {
             return Err(BadChain);
         }
         let table = piece(descriptor);
-        let n_entries = usize::try_from(table.len).unwrap_or(usize::MAX) / ENTRY_LEN;
+        let n_entries = usize::try_from(table.len).unwrap_or(usize::MAX) / DESCRIPTOR_LEN;
         let n_entries = u16::try_from(n_entries).ok().filter(|n| usize::from(*n) <= MAX_CHAIN);
         let n_entries = n_entries.filter(|n| *n > 0).ok_or(BadChain)?;
         let mut total = 0;
         for at in 0..n_entries {
-            let bytes = table_entry(self.vring.memory(), table, at).ok_or(BadChain)?;
+            let bytes = table_entry(self.vring.table().memory(), table, at).ok_or(BadChain)?;
             let entry = parse(bytes);
             total += chain.add(piece(&entry), entry.flags)?;
         }
@@ -195,7 +188,8 @@ impl Packed {
 
     /// The most slots that a chain may take, `ahead` of here.
     fn most(&self, ahead: u16) -> u16 {
-        let left = self.vring.size().saturating_sub(self.n_given_slots).saturating_sub(ahead);
+        let left =
+            self.vring.table().size().saturating_sub(self.n_given_slots).saturating_sub(ahead);
         left.min(u16::try_from(MAX_CHAIN).unwrap_or(u16::MAX))
     }
 }
@@ -206,7 +200,7 @@ fn stands(vring: &PackedVring) -> Option<(Position, u16)> {
     let is_used = |slot: u16| vring.flags(slot) & USED != 0;
     // USED turns where the ring stands, where the ring begins, and twice more around slots that are
     // marked already, if they are not all but one.
-    let size = vring.size();
+    let size = vring.table().size();
     let mut turns: ArrayVec<u16, 4> = ArrayVec::from_iter([0]);
     for slot in 1..size {
         if is_used(slot) != is_used(slot - 1) {
@@ -228,7 +222,7 @@ fn finish(vring: &PackedVring, at: Position, n_marked: u16) -> Position {
     let mut last = vring.descriptor(at.slot);
     let (mut n_slots, mut len) = (1, last.len);
     while last.flags & NEXT != 0 && n_slots <= n_marked {
-        last = vring.descriptor(at.plus(n_slots, vring.size()).slot);
+        last = vring.descriptor(at.plus(n_slots, vring.table().size()).slot);
         len = len.saturating_add(last.len);
         n_slots += 1;
     }
@@ -237,14 +231,14 @@ fn finish(vring: &PackedVring, at: Position, n_marked: u16) -> Position {
     }
     // A buffer with others behind it is full.
     put(vring, at, &Given { part: Part::First, id: last.id, n_slots, len });
-    at.plus(n_marked + 1, vring.size())
+    at.plus(n_marked + 1, vring.table().size())
 }
 
 /// How many slots behind the one at `at` are marked already, if the ring stands there: neither `at` nor
 /// what is behind the marked ones is used. Before marked slots there is a chain, or a buffer to be
 /// written: a slot that ends a chain, and was left as it was by another device, looks the same otherwise.
 fn n_marked(vring: &PackedVring, at: Position) -> Option<u16> {
-    let size = vring.size();
+    let size = vring.table().size();
     let flags = |n: u16| vring.flags(at.plus(n, size).slot);
     let is_marked = |n: &u16| flags(*n) & (AVAILABLE | USED) == at.plus(*n, size).used();
     let is_used = |n: u16| (flags(n) & USED != 0) == at.plus(n, size).wrap;
@@ -254,9 +248,7 @@ fn n_marked(vring: &PackedVring, at: Position) -> Option<u16> {
     (!is_used(0) && !(n + 1..size).any(is_used)).then_some(n)
 }
 
-const ENTRY_LEN: usize = super::super::vring::DESCRIPTOR_LEN;
-
-fn parse(bytes: [u8; ENTRY_LEN]) -> PackedDescriptor {
+fn parse(bytes: [u8; DESCRIPTOR_LEN]) -> PackedDescriptor {
     let half = |at: usize| {
         let bytes = bytes.get(at..at + 8).and_then(|half| half.first_chunk());
         bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
@@ -280,7 +272,7 @@ fn put(vring: &PackedVring, at: Position, given: &Given) {
 #[inline]
 fn mark_rest(vring: &PackedVring, first: Position, given: &Given) {
     for n in 1..given.n_slots {
-        let at = first.plus(n, vring.size());
+        let at = first.plus(n, vring.table().size());
         let kept = vring.flags(at.slot) & !(AVAILABLE | USED);
         vring.put_flags(at.slot, kept | at.used());
     }
@@ -289,20 +281,16 @@ fn mark_rest(vring: &PackedVring, first: Position, given: &Given) {
 impl Layout for Packed {
     type Words = PackedVring;
 
+    fn into_words(self) -> PackedVring {
+        self.vring
+    }
+
     fn exchange(&mut self, vring: PackedVring) -> PackedVring {
         std::mem::replace(&mut self.vring, vring)
     }
 
-    fn memory(&self) -> &Arc<GuestMemory> {
-        self.vring.memory()
-    }
-
-    fn size(&self) -> u16 {
-        self.vring.size()
-    }
-
-    fn numa_node(&self) -> Option<i32> {
-        self.vring.numa_node()
+    fn table(&self) -> &Table {
+        self.vring.table()
     }
 
     /// What is taken is given back in the same breath, so both halves, where it takes from and where it
@@ -315,17 +303,17 @@ impl Layout for Packed {
     #[inline]
     fn look(&mut self, most: u16) -> Result<u16, Broken> {
         // What was cut reads as zeroes, and says nothing.
-        if self.vring.memory().is_lost() {
+        if self.vring.table().memory().is_lost() {
             return Err(Broken::MemoryLost);
         }
-        let (size, mut n, mut ahead) = (self.vring.size(), 0, 0);
+        let (size, mut n, mut ahead) = (self.vring.table().size(), 0, 0);
         while n < most && ahead < size {
             let at = self.next.plus(ahead, size);
             let first = self.vring.descriptor(at.slot);
             if !at.is_available(first.flags) {
                 break;
             }
-            self.vring.memory().expect(first.addr);
+            self.vring.table().memory().expect(first.addr);
             // How long it may be is checked when it is read.
             ahead += self.chain_len(at, &first, self.most(ahead)).unwrap_or(size - ahead);
             n += 1;
@@ -335,7 +323,7 @@ impl Layout for Packed {
 
     #[inline]
     fn read(&mut self, ahead: u16, mut chain: Chain<'_>) -> Result<Option<Buffer>, Broken> {
-        let (size, most) = (self.vring.size(), self.most(ahead));
+        let (size, most) = (self.vring.table().size(), self.most(ahead));
         if most == 0 {
             return Ok(None);
         }
@@ -365,11 +353,11 @@ impl Layout for Packed {
         let (id, n_slots) = (buffer.id, buffer.n_slots);
         self.given.push(Given { part, id, n_slots, len });
         self.n_given_slots = self.n_given_slots.saturating_add(n_slots);
-        self.next = self.next.plus(n_slots, self.vring.size());
+        self.next = self.next.plus(n_slots, self.vring.table().size());
     }
 
     fn publish(&mut self) {
-        let (size, mut at) = (self.vring.size(), self.published);
+        let (size, mut at) = (self.vring.table().size(), self.published);
         for frame in self.given.chunk_by(|_, next| next.part == Part::More) {
             let Some((first, others)) = frame.split_first() else { continue };
             let mut behind = at.plus(first.n_slots, size);
@@ -397,7 +385,7 @@ impl Layout for Packed {
         let wants_place = u32::from(event.flags) == VRING_PACKED_EVENT_FLAG_DESC;
         match told {
             Some(told) if wants_place && features.has(bit::EVENT_IDX) => {
-                let (place, size) = (Position::from_word(event.place), self.vring.size());
+                let (place, size) = (Position::from_word(event.place), self.vring.table().size());
                 // The slot that it names is among those given back since.
                 place.since(told, size) < self.next.since(told, size)
             }

@@ -10,15 +10,12 @@
 //! # References
 //! virtio 1.2 §2.7.5.3 (indirect descriptors), §2.7.7.2, §2.7.10 (notifications).
 
-use std::sync::Arc;
-
 use virtio_bindings::virtio_ring::{
     VRING_AVAIL_F_NO_INTERRUPT, VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRING_USED_F_NO_NOTIFY,
 };
 
 use super::super::feature::{Features, bit};
-use super::super::memory::GuestMemory;
-use super::super::vring::{Descriptor, Vring};
+use super::super::vring::{Descriptor, Table, Vring};
 use super::chain::{BadChain, Chain, Piece, table_entry};
 use super::{Broken, Buffer, Layout, MAX_CHAIN, Part, flag};
 
@@ -45,19 +42,13 @@ impl Split {
         Split { vring, next_available: at, seen_available: at, next_used: at, told: None }
     }
 
-    /// Its words, once it is over.
-    #[must_use]
-    pub fn into_words(self) -> Vring {
-        self.vring
-    }
-
     /// Buffers that the guest has made available.
     fn n_available(&mut self) -> Result<u16, Broken> {
         let index = self.vring.available_index();
         let available = index.wrapping_sub(self.next_available);
-        let size = self.vring.size();
+        let size = self.vring.table().size();
         // What was cut reads as zeroes, and says nothing.
-        if self.vring.memory().is_lost() {
+        if self.vring.table().memory().is_lost() {
             return Err(Broken::MemoryLost);
         }
         if available > size {
@@ -69,7 +60,7 @@ impl Split {
 
     /// Adds the pieces of a chain; the bytes that they have.
     fn walk(&self, head: u16, chain: &mut Chain<'_>) -> Result<u64, BadChain> {
-        let most = usize::from(self.vring.size()).min(MAX_CHAIN);
+        let most = usize::from(self.vring.table().size()).min(MAX_CHAIN);
         let (mut n, mut total, mut next) = (0, 0, Some(head));
         while let Some(at) = next {
             let descriptor = self.vring.descriptor(at).ok_or(BadChain)?;
@@ -103,7 +94,7 @@ impl Split {
             if n > most {
                 return Err(BadChain);
             }
-            let bytes = table_entry(self.vring.memory(), table, at).ok_or(BadChain)?;
+            let bytes = table_entry(self.vring.table().memory(), table, at).ok_or(BadChain)?;
             let descriptor = Descriptor::parse(bytes);
             if descriptor.flags & flag(VRING_DESC_F_INDIRECT) != 0 {
                 return Err(BadChain); // a table in a table
@@ -137,20 +128,16 @@ const fn passes(event: u16, new: u16, old: u16) -> bool {
 impl Layout for Split {
     type Words = Vring;
 
+    fn into_words(self) -> Vring {
+        self.vring
+    }
+
     fn exchange(&mut self, vring: Vring) -> Vring {
         std::mem::replace(&mut self.vring, vring)
     }
 
-    fn memory(&self) -> &Arc<GuestMemory> {
-        self.vring.memory()
-    }
-
-    fn size(&self) -> u16 {
-        self.vring.size()
-    }
-
-    fn numa_node(&self) -> Option<i32> {
-        self.vring.numa_node()
+    fn table(&self) -> &Table {
+        self.vring.table()
     }
 
     fn base(&self) -> u32 {
@@ -163,7 +150,7 @@ impl Layout for Split {
         for ahead in 0..n {
             let head = self.vring.available_head(self.next_available.wrapping_add(ahead));
             if let Some(descriptor) = self.vring.descriptor(head) {
-                self.vring.memory().expect(descriptor.addr);
+                self.vring.table().memory().expect(descriptor.addr);
             }
         }
         Ok(n)
@@ -176,7 +163,7 @@ impl Layout for Split {
             return Ok(None);
         }
         let head = self.vring.available_head(self.next_available.wrapping_add(ahead));
-        let size = self.vring.size();
+        let size = self.vring.table().size();
         if head >= size {
             return Err(Broken::Head { head, size });
         }

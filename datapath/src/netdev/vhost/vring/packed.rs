@@ -30,8 +30,7 @@ use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::Arc;
 
 use super::super::memory::GuestMemory;
-use super::super::sys;
-use super::{DESCRIPTOR_LEN, MAX_SIZE, VringPlace};
+use super::{DESCRIPTOR_LEN, MAX_SIZE, Table, VringPlace};
 
 /// Bytes of an event suppression structure.
 const EVENT_LEN: usize = 4;
@@ -79,9 +78,7 @@ pub struct Event {
 
 /// A packed ring in a guest's memory.
 pub struct PackedVring {
-    memory: Arc<GuestMemory>,
-    size: u16,
-    descriptors: NonNull<u8>,
+    table: Table,
     driver: NonNull<u8>,
     device: NonNull<u8>,
 }
@@ -99,37 +96,25 @@ impl PackedVring {
             return None;
         }
         // I1: the alignments of virtio 1.2 §2.8.10.1.
-        let len = usize::from(size) * DESCRIPTOR_LEN;
-        let descriptors = memory.ring_part(place.descriptors, len, DESCRIPTOR_LEN)?;
         let driver = memory.ring_part(place.available, EVENT_LEN, EVENT_LEN)?;
         let device = memory.ring_part(place.used, EVENT_LEN, EVENT_LEN)?;
-        Some(PackedVring { memory, size, descriptors, driver, device })
+        let table = Table::find(memory, size, place.descriptors, DESCRIPTOR_LEN)?;
+        Some(PackedVring { table, driver, device })
     }
 
-    /// The memory that descriptors name.
+    /// Its descriptors.
     #[must_use]
-    pub fn memory(&self) -> &Arc<GuestMemory> {
-        &self.memory
-    }
-
-    /// Entries.
-    #[must_use]
-    pub fn size(&self) -> u16 {
-        self.size
-    }
-
-    /// The NUMA node that the ring lies in, if the system tells.
-    #[must_use]
-    pub fn numa_node(&self) -> Option<i32> {
-        sys::numa_node(self.descriptors)
+    #[inline]
+    pub fn table(&self) -> &Table {
+        &self.table
     }
 
     /// The first byte of a slot's descriptor.
     #[inline]
     fn slot(&self, slot: u16) -> NonNull<u8> {
-        let slot = usize::from(slot.min(self.size - 1)); // I2
+        let slot = usize::from(slot.min(self.table.size - 1)); // I2
         // SAFETY: I1, I2: within the descriptors.
-        unsafe { self.descriptors.add(slot * DESCRIPTOR_LEN) }
+        unsafe { self.table.descriptors.add(slot * DESCRIPTOR_LEN) }
     }
 
     /// Length, id and flags of a slot.

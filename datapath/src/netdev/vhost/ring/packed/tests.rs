@@ -1,21 +1,17 @@
 //! Packed rings against a driver by the book: naive, honest or not, in a memory file.
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use proptest::prelude::*;
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
-use rustix::io::{pread, pwrite};
 
 use super::*;
 use crate::netdev::vhost::feature::OFFERED;
-use crate::netdev::vhost::memory::{Region, RegionSpec};
+use crate::netdev::vhost::ring::guest::{GUEST, GuestFile, USER};
 use crate::netdev::vhost::ring::{Buffers, Cursor, Room, Taken};
 use crate::netdev::vhost::vring::VringPlace;
 
 const LEN: u64 = 0x40000;
-const GUEST: u64 = 0x10_0000;
-const USER: u64 = 0x7f00_0000_0000;
 /// Where in the memory the events are, room for data, and for tables.
 const DRIVER: u64 = 0x3000;
 const DEVICE: u64 = 0x3010;
@@ -27,8 +23,7 @@ type Described = (u64, u32, u16);
 
 /// A driver, and its memory with one ring.
 struct Driver {
-    file: OwnedFd,
-    call: Arc<OwnedFd>,
+    memory: GuestFile,
     size: u16,
     /// Where it makes buffers available, and where it finds them used.
     next: Position,
@@ -38,15 +33,20 @@ struct Driver {
     n_free: u16,
 }
 
+impl core::ops::Deref for Driver {
+    type Target = GuestFile;
+
+    fn deref(&self) -> &GuestFile {
+        &self.memory
+    }
+}
+
 impl Driver {
     /// With a ring that has come so far.
     fn new(size: u16, start: Position) -> Driver {
-        let file = memfd_create("guest", MemfdFlags::CLOEXEC).unwrap();
-        ftruncate(&file, LEN).unwrap();
-        let flags = rustix::event::EventfdFlags::NONBLOCK;
-        let call = Arc::new(rustix::event::eventfd(0, flags).unwrap());
+        let memory = GuestFile::new(LEN);
         let out = VecDeque::new();
-        let driver = Driver { file, call, size, next: start, used: start, out, n_free: size };
+        let driver = Driver { memory, size, next: start, used: start, out, n_free: size };
         for slot in 0..size {
             let wrap = if slot < start.slot { start.wrap } else { !start.wrap };
             driver.write(u64::from(slot) * 16 + 14, &Position { slot, wrap }.used().to_le_bytes());
@@ -59,11 +59,8 @@ impl Driver {
     }
 
     fn packed(&self, base: Option<u32>) -> Packed {
-        let spec = RegionSpec { guest: GUEST, len: LEN, user: USER, offset: 0 };
-        let region = Region::new(spec, &self.file).unwrap();
-        let memory = Arc::new(GuestMemory::new(vec![Arc::new(region)]).unwrap());
         let place = VringPlace { descriptors: USER, available: USER + DRIVER, used: USER + DEVICE };
-        Packed::new(PackedVring::new(memory, self.size, place).unwrap(), base)
+        Packed::new(PackedVring::new(self.memory(), self.size, place).unwrap(), base)
     }
 
     fn ring(&self, features: u64) -> Buffers<Packed> {
@@ -71,16 +68,6 @@ impl Driver {
         let mut ring = Buffers::new(self.packed(None), Features(features), call);
         ring.enabled = true;
         ring
-    }
-
-    fn write(&self, at: u64, bytes: &[u8]) {
-        assert_eq!(pwrite(&self.file, bytes, at).unwrap(), bytes.len());
-    }
-
-    fn read<const N: usize>(&self, at: u64) -> [u8; N] {
-        let mut bytes = [0; N];
-        assert_eq!(pread(&self.file, &mut bytes, at).unwrap(), N);
-        bytes
     }
 
     /// Writes a descriptor, its flags last.
@@ -132,10 +119,6 @@ impl Driver {
         self.used = self.used.plus(n, self.size);
         self.n_free += n;
         Some((id, len))
-    }
-
-    fn notified(&self) -> bool {
-        rustix::io::read(&*self.call, &mut [0; 8]).is_ok()
     }
 }
 
@@ -356,7 +339,7 @@ fn a_ring_whose_memory_is_cut_rests() {
     let mut driver = Driver::at_start(8);
     let mut ring = driver.ring(OFFERED);
     driver.offer(1, &[(GUEST + 0x8000, 16, 0)]);
-    ftruncate(&driver.file, 0x4000).unwrap();
+    driver.cut(0x4000);
     let Some(Taken::Bytes(16)) = ring.take() else { panic!("the ring is still there") };
     let mut bytes = [1; 16];
     assert!(ring.copy_out(&mut Cursor::default(), &mut bytes));

@@ -1,23 +1,18 @@
 //! Split rings against a guest in a memory file, honest and not.
 
-use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use proptest::prelude::*;
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
-use rustix::io::{pread, pwrite};
 
 use super::*;
 use crate::netdev::vhost::feature::OFFERED;
-use crate::netdev::vhost::memory::{GuestMemory, Region, RegionSpec};
+use crate::netdev::vhost::ring::guest::{GUEST, GuestFile, USER};
 use crate::netdev::vhost::ring::{Buffers, Cursor, Room, Taken};
 use crate::netdev::vhost::vring::VringPlace;
 
 const SIZE: u16 = 8;
 const LEN: u64 = 0x10000;
-/// Where the guest has its memory, and the front end.
-const GUEST: u64 = 0x10_0000;
-const USER: u64 = 0x7f00_0000_0000;
-/// Where in it the parts of the ring are, and room for data.
+/// Where in memory the parts of the ring are, and room for data.
 const DESCRIPTORS: u64 = 0;
 const AVAILABLE: u64 = 0x1000;
 const USED: u64 = 0x2000;
@@ -29,43 +24,34 @@ const INDIRECT: u16 = 4;
 
 /// A guest's memory with one ring in it.
 struct Guest {
-    file: OwnedFd,
-    call: Arc<OwnedFd>,
+    memory: GuestFile,
+}
+
+impl core::ops::Deref for Guest {
+    type Target = GuestFile;
+
+    fn deref(&self) -> &GuestFile {
+        &self.memory
+    }
 }
 
 impl Guest {
     fn new() -> Guest {
-        let file = memfd_create("guest", MemfdFlags::CLOEXEC).unwrap();
-        ftruncate(&file, LEN).unwrap();
-        let flags = rustix::event::EventfdFlags::NONBLOCK;
-        Guest { file, call: Arc::new(rustix::event::eventfd(0, flags).unwrap()) }
+        Guest { memory: GuestFile::new(LEN) }
     }
 
     fn ring(&self, features: u64) -> Buffers<Split> {
-        let spec = RegionSpec { guest: GUEST, len: LEN, user: USER, offset: 0 };
-        let region = Region::new(spec, &self.file).unwrap();
-        let memory = Arc::new(GuestMemory::new(vec![Arc::new(region)]).unwrap());
         let place = VringPlace {
             descriptors: USER + DESCRIPTORS,
             available: USER + AVAILABLE,
             used: USER + USED,
         };
-        let vring = Vring::new(memory, SIZE, place).unwrap();
+        let vring = Vring::new(self.memory(), SIZE, place).unwrap();
         let features = Features(features);
         let split = Split::new(vring, features);
         let mut ring = Buffers::new(split, features, Some(Arc::clone(&self.call)));
         ring.enabled = true;
         ring
-    }
-
-    fn write(&self, at: u64, bytes: &[u8]) {
-        assert_eq!(pwrite(&self.file, bytes, at).unwrap(), bytes.len());
-    }
-
-    fn read<const N: usize>(&self, at: u64) -> [u8; N] {
-        let mut bytes = [0; N];
-        assert_eq!(pread(&self.file, &mut bytes, at).unwrap(), N);
-        bytes
     }
 
     fn describe(&self, table: u64, i: u16, (addr, len): (u64, u32), (flags, next): (u16, u16)) {
@@ -97,10 +83,6 @@ impl Guest {
     fn used(&self, index: u16) -> (u32, u32) {
         let at = USED + 4 + 8 * u64::from(index % SIZE);
         (u32::from_le_bytes(self.read(at)), u32::from_le_bytes(self.read(at + 4)))
-    }
-
-    fn notified(&self) -> bool {
-        rustix::io::read(&*self.call, &mut [0; 8]).is_ok()
     }
 }
 
@@ -270,7 +252,7 @@ fn a_ring_whose_memory_is_cut_rests() {
     let mut ring = guest.ring(OFFERED);
     guest.describe(DESCRIPTORS, 0, (GUEST + 0x8000, 16), (0, 0));
     guest.offer(0, 0);
-    ftruncate(&guest.file, 0x4000).unwrap();
+    guest.cut(0x4000);
     let Some(Taken::Bytes(16)) = ring.take() else { panic!("the ring is still there") };
     let mut bytes = [1; 16];
     assert!(ring.copy_out(&mut Cursor::default(), &mut bytes));
