@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::AddAssign;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,13 @@ pub struct Lost {
     pub overflow: u64,
     /// No message had room for them, or the connection ended while they waited.
     pub discarded: u64,
+}
+
+impl AddAssign for Lost {
+    fn add_assign(&mut self, more: Lost) {
+        self.overflow += more.overflow;
+        self.discarded += more.discarded;
+    }
 }
 
 /// Which packets a rate is for.

@@ -290,9 +290,7 @@ impl OfConns {
     fn close(&mut self, token: Token, why: Option<&str>) {
         let Some(conn) = self.clients.remove(token) else { return };
         let why = why.unwrap_or(conn.why());
-        let lost = conn.lost_at_end();
-        self.lost.overflow += lost.overflow;
-        self.lost.discarded += lost.discarded;
+        self.lost += conn.lost_at_end();
         let session = conn.session();
         tracing::debug!("{}: connection closed: {why}", session.bridge());
         if session.side() == Side::Controller
@@ -374,10 +372,7 @@ impl OfConns {
     /// Packets that did not reach their peers since this was last asked.
     pub fn take_lost(&mut self) -> Lost {
         let mut all = self.lost;
-        for lost in self.clients.iter().map(|(_, conn)| conn.lost()) {
-            all.overflow += lost.overflow;
-            all.discarded += lost.discarded;
-        }
+        self.clients.iter().for_each(|(_, conn)| all += conn.lost());
         let before = std::mem::replace(&mut self.told_lost, all);
         Lost {
             overflow: all.overflow.saturating_sub(before.overflow),
