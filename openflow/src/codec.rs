@@ -12,6 +12,7 @@ use crate::hello::Hello;
 use crate::kind::Kind;
 use crate::message::{Message, StatsReply, StatsRequest};
 use crate::raw::{self, Direction, Raw, Start};
+use crate::table::TableFeatures;
 use crate::version::Version;
 use crate::wire::{Reader, Writer};
 
@@ -95,14 +96,18 @@ impl Codec {
         }
     }
 
-    /// Writes a message: one, or several with [`Decoded::more`] if it is a reply to a request for
-    /// statistics that does not fit one.
+    /// Writes a message: one, or several with [`Decoded::more`] if it is a list that does not fit one: a
+    /// reply to a request for statistics, or a request that says what tables shall be.
     ///
     /// # Errors
     /// What the version cannot say, or a message that is too long.
     pub fn encode(&self, xid: u32, message: &Message) -> Result<Vec<u8>, OfpError> {
-        if let Message::StatsReply(reply) = message {
-            return self.encode_parts(xid, reply);
+        match message {
+            Message::StatsReply(reply) => return self.encode_reply(xid, reply),
+            Message::StatsRequest(StatsRequest::TableFeatures(tables)) => {
+                return self.encode_tables(xid, tables);
+            }
+            _ => {}
         }
         let mut w = Writer::new();
         let (kind, form) = message.kind_and_form(self)?;
@@ -125,34 +130,53 @@ impl Codec {
         self.encode(header.map_or(0, |header| header.xid), &message).unwrap_or_default()
     }
 
-    fn encode_parts(&self, xid: u32, reply: &StatsReply) -> Result<Vec<u8>, OfpError> {
-        let mut w = Writer::new();
-        let kind = reply.kind();
-        let form = reply.form(self).or(kind.form(self.version)).ok_or(OfpError::BrBadStat)?;
-        let head = Start { version: self.version, kind, form, direction: Direction::Reply, xid };
-        let mut start = 0;
-        raw::start(&mut w, head)?;
-        let mut body = w.len();
-        for at in 0..reply.n_entries() {
-            let before = w.len();
-            reply.encode_entry(self, form, at, &mut w)?;
-            if w.len() - start <= raw::MAX_MESSAGE_LEN {
-                continue;
-            }
-            // The entry goes into a part of its own; alone in one, it is too long.
-            if before == body {
-                return Err(OfpError::BrBadLen);
-            }
-            let entry = w.as_bytes()[before..].to_vec();
-            w.truncate(before);
-            raw::finish(&mut w, start)?;
-            raw::mark_more(&mut w, start);
-            start = w.len();
-            raw::start(&mut w, head)?;
-            body = w.len();
-            w.bytes(&entry);
-        }
-        raw::finish(&mut w, start)?;
-        Ok(w.into_bytes())
+    fn encode_reply(&self, xid: u32, reply: &StatsReply) -> Result<Vec<u8>, OfpError> {
+        let (version, kind, direction) = (self.version, reply.kind(), Direction::Reply);
+        let form = reply.form(self).or(kind.form(version)).ok_or(OfpError::BrBadStat)?;
+        let head = Start { version, kind, form, direction, xid };
+        encode_parts(head, reply.n_entries(), |at, w| reply.encode_entry(self, form, at, w))
     }
+
+    fn encode_tables(&self, xid: u32, tables: &[TableFeatures]) -> Result<Vec<u8>, OfpError> {
+        let (version, kind, direction) = (self.version, Kind::TableFeatures, Direction::Request);
+        let form = kind.form(version).ok_or(OfpError::BrBadType)?;
+        let head = Start { version, kind, form, direction, xid };
+        encode_parts(head, tables.len(), |at, w| {
+            tables[at].encode(version, w);
+            Ok(())
+        })
+    }
+}
+
+/// Writes a list in as many messages as it takes.
+fn encode_parts(
+    head: Start,
+    n_entries: usize,
+    encode_entry: impl Fn(usize, &mut Writer) -> Result<(), OfpError>,
+) -> Result<Vec<u8>, OfpError> {
+    let mut w = Writer::new();
+    let mut start = 0;
+    raw::start(&mut w, head)?;
+    let mut body = w.len();
+    for at in 0..n_entries {
+        let before = w.len();
+        encode_entry(at, &mut w)?;
+        if w.len() - start <= raw::MAX_MESSAGE_LEN {
+            continue;
+        }
+        // The entry goes into a part of its own; alone in one, it is too long.
+        if before == body {
+            return Err(OfpError::BrBadLen);
+        }
+        let entry = w.as_bytes()[before..].to_vec();
+        w.truncate(before);
+        raw::finish(&mut w, start)?;
+        raw::mark_more(&mut w, start);
+        start = w.len();
+        raw::start(&mut w, head)?;
+        body = w.len();
+        w.bytes(&entry);
+    }
+    raw::finish(&mut w, start)?;
+    Ok(w.into_bytes())
 }

@@ -148,7 +148,7 @@ while True:
     except OSError:
         break
     seen += data
-    if not is_typed and seen.count(b'\\x1b[H') == 2:
+    if not is_typed and seen.count(b'\\x1b[H') >= 2:
         os.write(terminal, b'\\x03')
         is_typed = True
 sys.stdout.buffer.write(seen)

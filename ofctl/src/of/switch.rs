@@ -90,7 +90,9 @@ fn table_number(session: &mut Session<'_>, text: &str) -> Result<u8, Error> {
     if let Some(number) = text.parse().ok().filter(|number| *number < openflow::flow::TABLE_ALL) {
         return Ok(number);
     }
-    let named = if session.context.takes_names() { session.names()?.table(text) } else { None };
+    // A number that is no table's is nobody's name.
+    let may_be_name = session.context.takes_names() && text.parse::<u64>().is_err();
+    let named = if may_be_name { session.names()?.table(text) } else { None };
     named.ok_or_else(|| {
         Error::Usage(format!("{text:?} is no table (allowed: 0 to 254, a name, all)"))
     })
@@ -105,31 +107,24 @@ fn name_table(context: &Context, switch: &str, (table, name): (&str, &str)) -> R
     }
     let mut session = context.open_from(switch, Version::V13, "mod-table")?;
     let table = table_number(&mut session, table)?;
-    let mut found = Vec::new();
+    let mut tables = Vec::new();
     session.stats(StatsRequest::TableFeatures(Vec::new()), |_, _, reply| {
-        if let StatsReply::TableFeatures(tables) = reply {
-            let is_meant =
-                |of: &&TableFeatures| table == openflow::flow::TABLE_ALL || of.table == table;
-            found.extend(tables.iter().filter(is_meant).cloned());
+        if let StatsReply::TableFeatures(told) = reply {
+            tables.extend(told);
         }
         Ok(())
     })?;
-    for features in found {
-        // One at a time: a request of all would not fit a message.
-        let name = name.to_owned();
-        // What a table can do is not said: that would ask for it, which Open vSwitch refuses.
-        let properties = Vec::new();
-        let change = TableFeatures { name, command: MODIFY_FEATURES, properties, ..features };
-        let request = StatsRequest::TableFeatures(vec![change]);
-        session.stats(request, |_, _, _| Ok(()))?;
+    // All are said as they were told: what is left out would be taken away, which Open vSwitch refuses.
+    let is_meant =
+        |of: &&mut TableFeatures| table == openflow::flow::TABLE_ALL || of.table == table;
+    for table in tables.iter_mut().filter(is_meant) {
+        name.clone_into(&mut table.name);
     }
-    Ok(())
+    session.stats(StatsRequest::TableFeatures(tables), |_, _, _| Ok(()))
 }
 
 /// OFP_MAX_TABLE_NAME_LEN, with the zero at the end.
 const MAX_TABLE_NAME_LEN: usize = 32;
-/// OFPTFC_MODIFY of OpenFlow 1.5; other versions have no such byte.
-const MODIFY_FEATURES: u8 = 1;
 
 /// One bit is changed; the others stay as they are.
 fn keep_config(session: &mut Session<'_>, table: &mut TableMod) -> Result<(), Error> {

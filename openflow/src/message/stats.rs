@@ -163,9 +163,6 @@ impl StatsRequest {
             StatsRequest::Queue(request) | StatsRequest::QueueDesc(request) => {
                 request.encode(version, w);
             }
-            StatsRequest::TableFeatures(features) => {
-                features.iter().for_each(|features| features.encode(version, w));
-            }
             StatsRequest::FlowMonitor(monitors) => {
                 monitors.iter().for_each(|monitor| monitor.encode(version, form, w));
             }

@@ -121,6 +121,10 @@ impl Ofproto {
             if ENABLE_OR_DISABLE.contains(&change.command) {
                 return Err(OfpError::TffBadCommand);
             }
+            // What another may have named is only repeated.
+            if change.name == self.name_of(change.table) {
+                continue;
+            }
             match change.name.as_str() {
                 "" => names.remove(&change.table),
                 name => names.insert(change.table, name.to_owned()),
