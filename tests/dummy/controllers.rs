@@ -1,8 +1,9 @@
 //! Packets for controllers and from them, over a whole switch in one process: each arrives, or is
 //! counted where it is lost.
 
+use openflow::flow::FlowCommand;
 use openflow::packet_io::PacketOut;
-use openflow::text::parse_actions;
+use openflow::text::{parse_actions, parse_flow};
 use openflow::{Message, OfPort, OfpError};
 use packet::FlowMatch;
 use packet::flow::FieldId;
@@ -93,6 +94,28 @@ fn a_packet_that_nobody_takes_is_dropped_for_a_reason() {
     let drops = |rig: &Rig| rig.port("p1")["statistics"]["drops"].clone();
     assert_eq!(drops(&rig), serde_json::json!({"no_controller": 1}));
     assert_eq!(rig.sent("p2").len(), 1);
+    rig.assert_conserved();
+}
+
+#[test]
+fn a_packet_of_a_bridge_that_is_gone_before_anybody_looks_goes_with_its_port() {
+    let mut rig = rig(Rig::new());
+    rig.run("add-br br1 fail_mode=secure");
+    rig.run(
+        "add-port br0 a type=patch peer=b ofport_request=9 -- \
+         add-port br1 b type=patch peer=a ofport_request=9",
+    );
+    flow(&mut rig, "in_port=1,actions=output:9");
+    let there = parse_flow(FlowCommand::Add, "actions=controller").expect("a flow");
+    rig.switch.openflow("br1", BY, Message::FlowMod(Box::new(there))).expect("taken");
+    rig.switch.barrier();
+    rig.send("p1", &frame(2, 1, "up"));
+    let count = |rig: &Rig, port: &str, key: &str| rig.port(port)["statistics"][key].as_u64();
+    // It is the patch port's: for the port that it came by it was sent.
+    assert_eq!((count(&rig, "a", "tx_packets"), count(&rig, "b", "handed")), (Some(1), Some(1)));
+    rig.run("del-br br1");
+    assert_eq!(packet_ins(&mut rig).len(), 0);
+    assert_eq!(rig.port("p1")["statistics"]["drops"], serde_json::json!({}));
     rig.assert_conserved();
 }
 

@@ -96,7 +96,8 @@ fn script(name: &str, id: &str, verb: &str) -> Outcome {
     }
 }
 
-/// A script with its names, and with the programs that cargo built beside this test.
+/// A script with its names, and with the programs that cargo built beside this test. It can be
+/// interrupted, also where whoever runs the tests cannot, as a shell's jobs in the background.
 ///
 /// # Panics
 /// If they are not built.
@@ -104,8 +105,9 @@ fn script(name: &str, id: &str, verb: &str) -> Outcome {
 pub fn command(name: &str, id: &str, verb: &str) -> Command {
     let programs = program("vswitchd");
     let bin = programs.parent().expect("a program lies in a folder");
-    let mut command = Command::new(folder().join(name));
-    command.arg(verb).env("EXAMPLE_ID", id).env("BIN", bin).stdin(Stdio::null());
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT").arg(folder().join(name)).arg(verb);
+    command.env("EXAMPLE_ID", id).env("BIN", bin).stdin(Stdio::null());
     command
 }
 
