@@ -51,6 +51,8 @@ pub mod bit {
     pub const VERSION_1: u64 = 1 << virtio_config::VIRTIO_F_VERSION_1;
     /// Rings are packed, not split.
     pub const RING_PACKED: u64 = 1 << virtio_config::VIRTIO_F_RING_PACKED;
+    /// Buffers are given back in the order in which they were made available.
+    pub const IN_ORDER: u64 = 1 << virtio_config::VIRTIO_F_IN_ORDER;
     /// The front end speaks the part of the protocol that came later (vhost-user, not virtio).
     pub const PROTOCOL: u64 = 1 << 30;
 }
@@ -77,6 +79,7 @@ pub const OFFERED: u64 = bit::CSUM
     | bit::ANY_LAYOUT
     | bit::VERSION_1
     | bit::RING_PACKED
+    | bit::IN_ORDER
     | bit::PROTOCOL;
 
 /// What a front end has taken.

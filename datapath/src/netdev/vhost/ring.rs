@@ -128,6 +128,24 @@ pub struct Buffer {
     room: Result<u64, BadChain>,
 }
 
+/// A word that changes with each buffer. It takes 32 bits, so that it is read as it was written: a
+/// compiler reads a field of 16 bits together with its neighbour where it may, and a processor that has
+/// not written both yet waits until all that it wrote before has left it, cache lines that the guest
+/// holds among them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Word(u32);
+
+impl Word {
+    const fn new(word: u16) -> Word {
+        Word(word as u32)
+    }
+
+    #[inline]
+    const fn get(self) -> u16 {
+        flag(self.0)
+    }
+}
+
 /// How buffers lie in a ring.
 pub trait Layout {
     /// The ring's words.
@@ -237,15 +255,16 @@ impl<L: Layout> Buffers<L> {
 
     /// Reads the buffer behind those that are held, and holds it; `None` if there is none, or if the
     /// ring breaks over it.
-    #[inline]
+    #[inline(always)] // What is read goes to its users in registers.
     fn hold(&mut self, ahead: u16, access: Access) -> Option<Buffer> {
         let indirect = self.features.has(bit::INDIRECT);
         let chain = Chain { pieces: &mut self.pieces, access, indirect };
         match self.layout.read(ahead, chain) {
-            Ok(buffer) => {
-                self.held.extend(buffer);
-                buffer
+            Ok(Some(buffer)) => {
+                self.held.push(buffer);
+                Some(buffer)
             }
+            Ok(None) => None,
             Err(broken) => {
                 self.broken = Some(broken);
                 None
@@ -337,12 +356,13 @@ impl<L: Layout> Buffers<L> {
     #[inline]
     pub fn give_back(&mut self, written: usize) {
         let (mut left, mut part) = (written as u64, Part::First);
-        for buffer in self.held.drain(..) {
+        for buffer in &self.held {
             let len = left.min(buffer.room.unwrap_or(0));
             left -= len;
-            self.layout.give_back(&buffer, u32::try_from(len).unwrap_or(u32::MAX), part);
+            self.layout.give_back(buffer, u32::try_from(len).unwrap_or(u32::MAX), part);
             part = Part::More;
         }
+        self.held.clear();
     }
 
     /// Shows the guest what was given back, and notifies it if it wants to be. Breaks the ring if its

@@ -41,7 +41,7 @@ use super::super::feature::{Features, bit};
 use super::super::vring::packed::{Event, PackedDescriptor, PackedVring};
 use super::super::vring::{DESCRIPTOR_LEN, Table};
 use super::chain::{BadChain, Chain, Piece, table_entry};
-use super::{Broken, Buffer, Layout, MAX_CHAIN, Part, flag};
+use super::{Broken, Buffer, Layout, MAX_CHAIN, Part, Word, flag};
 
 const NEXT: u16 = flag(VRING_DESC_F_NEXT);
 const WRITE: u16 = flag(VRING_DESC_F_WRITE);
@@ -115,12 +115,13 @@ struct Given {
 /// A packed ring, and how far it has come.
 pub struct Packed {
     vring: PackedVring,
-    next: Position,
+    /// Where the next buffer is, as [`Position::word`].
+    next: Word,
     /// Up to where the guest has been given back its buffers.
     published: Position,
     /// The others, in order, and their slots.
     given: Vec<Given>,
-    n_given_slots: u16,
+    n_given_slots: Word,
     /// The position that the guest was last considered to be told of.
     told: Option<Position>,
 }
@@ -137,7 +138,14 @@ impl Packed {
         };
         // Nothing is allocated while frames pass.
         let given = Vec::with_capacity(vring.table().size().into());
-        Packed { vring, next, published: next, given, n_given_slots: 0, told: None }
+        let (at, n_given_slots) = (Word::new(next.word()), Word::new(0));
+        Packed { vring, next: at, published: next, given, n_given_slots, told: None }
+    }
+
+    /// Where the next buffer is.
+    #[inline]
+    const fn next(&self) -> Position {
+        Position::from_word(self.next.get())
     }
 
     /// Slots of a chain that begins at a position; `None` if they are more than `most`.
@@ -188,8 +196,12 @@ impl Packed {
 
     /// The most slots that a chain may take, `ahead` of here.
     fn most(&self, ahead: u16) -> u16 {
-        let left =
-            self.vring.table().size().saturating_sub(self.n_given_slots).saturating_sub(ahead);
+        let left = self
+            .vring
+            .table()
+            .size()
+            .saturating_sub(self.n_given_slots.get())
+            .saturating_sub(ahead);
         left.min(u16::try_from(MAX_CHAIN).unwrap_or(u16::MAX))
     }
 }
@@ -296,7 +308,7 @@ impl Layout for Packed {
     /// What is taken is given back in the same breath, so both halves, where it takes from and where it
     /// gives back, are the same.
     fn base(&self) -> u32 {
-        let word = u32::from(self.next.word());
+        let word = u32::from(self.next.get());
         word << 16 | word
     }
 
@@ -308,7 +320,7 @@ impl Layout for Packed {
         }
         let (size, mut n, mut ahead) = (self.vring.table().size(), 0, 0);
         while n < most && ahead < size {
-            let at = self.next.plus(ahead, size);
+            let at = self.next().plus(ahead, size);
             let first = self.vring.descriptor(at.slot);
             if !at.is_available(first.flags) {
                 break;
@@ -321,13 +333,13 @@ impl Layout for Packed {
         Ok(n)
     }
 
-    #[inline]
+    #[inline(always)] // As it is held, in registers.
     fn read(&mut self, ahead: u16, mut chain: Chain<'_>) -> Result<Option<Buffer>, Broken> {
         let (size, most) = (self.vring.table().size(), self.most(ahead));
         if most == 0 {
             return Ok(None);
         }
-        let mut at = self.next.plus(ahead, size);
+        let mut at = self.next().plus(ahead, size);
         let mut descriptor = self.vring.descriptor(at.slot);
         if !at.is_available(descriptor.flags) {
             return Ok(None);
@@ -352,8 +364,8 @@ impl Layout for Packed {
     fn give_back(&mut self, buffer: &Buffer, len: u32, part: Part) {
         let (id, n_slots) = (buffer.id, buffer.n_slots);
         self.given.push(Given { part, id, n_slots, len });
-        self.n_given_slots = self.n_given_slots.saturating_add(n_slots);
-        self.next = self.next.plus(n_slots, self.vring.table().size());
+        self.n_given_slots = Word::new(self.n_given_slots.get().saturating_add(n_slots));
+        self.next = Word::new(self.next().plus(n_slots, self.vring.table().size()).word());
     }
 
     fn publish(&mut self) {
@@ -371,13 +383,13 @@ impl Layout for Packed {
             at = behind;
         }
         self.given.clear();
-        self.n_given_slots = 0;
+        self.n_given_slots = Word::new(0);
         self.published = at;
     }
 
     fn tell(&mut self, features: Features) -> bool {
         self.vring.fence();
-        let told = self.told.replace(self.next);
+        let told = self.told.replace(self.next());
         let event = self.vring.driver_event();
         if u32::from(event.flags) == VRING_PACKED_EVENT_FLAG_DISABLE {
             return false;
@@ -387,7 +399,7 @@ impl Layout for Packed {
             Some(told) if wants_place && features.has(bit::EVENT_IDX) => {
                 let (place, size) = (Position::from_word(event.place), self.vring.table().size());
                 // The slot that it names is among those given back since.
-                place.since(told, size) < self.next.since(told, size)
+                place.since(told, size) < self.next().since(told, size)
             }
             _ => true,
         }
@@ -398,7 +410,7 @@ impl Layout for Packed {
     }
 
     fn has_news(&self) -> bool {
-        self.told != Some(self.next)
+        self.told != Some(self.next())
     }
 
     fn refuse_kicks(&mut self, _features: Features) {
@@ -412,9 +424,9 @@ impl Layout for Packed {
         } else {
             VRING_PACKED_EVENT_FLAG_ENABLE
         };
-        self.vring.set_device_event(Event { place: self.next.word(), flags: flag(flags) });
+        self.vring.set_device_event(Event { place: self.next.get(), flags: flag(flags) });
         self.vring.fence();
-        self.next.is_available(self.vring.flags(self.next.slot))
+        self.next().is_available(self.vring.flags(self.next().slot))
     }
 }
 

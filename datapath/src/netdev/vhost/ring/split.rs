@@ -17,16 +17,16 @@ use virtio_bindings::virtio_ring::{
 use super::super::feature::{Features, bit};
 use super::super::vring::{Descriptor, Table, Vring};
 use super::chain::{BadChain, Chain, Piece, table_entry};
-use super::{Broken, Buffer, Layout, MAX_CHAIN, Part, flag};
+use super::{Broken, Buffer, Layout, MAX_CHAIN, Part, Word, flag};
 
 /// A split ring, and how far it has come.
 pub struct Split {
     vring: Vring,
-    next_available: u16,
+    next_available: Word,
     /// The available index as it was last found good: the guest writes it, so that each look at it
     /// takes its cache line away.
-    seen_available: u16,
-    next_used: u16,
+    seen_available: Word,
+    next_used: Word,
     /// The used index that the guest was last considered to be told of.
     told: Option<u16>,
 }
@@ -35,7 +35,7 @@ impl Split {
     /// A ring that goes on where its used index stands.
     #[must_use]
     pub fn new(vring: Vring, features: Features) -> Split {
-        let at = vring.used_index();
+        let at = Word::new(vring.used_index());
         if features.has(bit::EVENT_IDX) {
             vring.set_used_flags(0);
         }
@@ -45,7 +45,7 @@ impl Split {
     /// Buffers that the guest has made available.
     fn n_available(&mut self) -> Result<u16, Broken> {
         let index = self.vring.available_index();
-        let available = index.wrapping_sub(self.next_available);
+        let available = index.wrapping_sub(self.next_available.get());
         let size = self.vring.table().size();
         // What was cut reads as zeroes, and says nothing.
         if self.vring.table().memory().is_lost() {
@@ -54,11 +54,12 @@ impl Split {
         if available > size {
             return Err(Broken::Index { available, size });
         }
-        self.seen_available = index;
+        self.seen_available = Word::new(index);
         Ok(available)
     }
 
     /// Adds the pieces of a chain; the bytes that they have.
+    #[inline]
     fn walk(&self, head: u16, chain: &mut Chain<'_>) -> Result<u64, BadChain> {
         let most = usize::from(self.vring.table().size()).min(MAX_CHAIN);
         let (mut n, mut total, mut next) = (0, 0, Some(head));
@@ -141,14 +142,14 @@ impl Layout for Split {
     }
 
     fn base(&self) -> u32 {
-        self.next_available.into()
+        self.next_available.get().into()
     }
 
     #[inline]
     fn look(&mut self, most: u16) -> Result<u16, Broken> {
         let n = self.n_available()?.min(most);
         for ahead in 0..n {
-            let head = self.vring.available_head(self.next_available.wrapping_add(ahead));
+            let head = self.vring.available_head(self.next_available.get().wrapping_add(ahead));
             if let Some(descriptor) = self.vring.descriptor(head) {
                 self.vring.table().memory().expect(descriptor.addr);
             }
@@ -156,13 +157,13 @@ impl Layout for Split {
         Ok(n)
     }
 
-    #[inline]
+    #[inline(always)] // As it is held, in registers.
     fn read(&mut self, ahead: u16, mut chain: Chain<'_>) -> Result<Option<Buffer>, Broken> {
-        let seen = self.seen_available.wrapping_sub(self.next_available);
+        let seen = self.seen_available.get().wrapping_sub(self.next_available.get());
         if ahead >= seen && ahead >= self.n_available()? {
             return Ok(None);
         }
-        let head = self.vring.available_head(self.next_available.wrapping_add(ahead));
+        let head = self.vring.available_head(self.next_available.get().wrapping_add(ahead));
         let size = self.vring.table().size();
         if head >= size {
             return Err(Broken::Head { head, size });
@@ -173,20 +174,20 @@ impl Layout for Split {
 
     #[inline]
     fn give_back(&mut self, buffer: &Buffer, len: u32, _part: Part) {
-        self.vring.put_used(self.next_used, buffer.id, len);
-        self.next_used = self.next_used.wrapping_add(1);
-        self.next_available = self.next_available.wrapping_add(1);
+        self.vring.put_used(self.next_used.get(), buffer.id, len);
+        self.next_used = Word::new(self.next_used.get().wrapping_add(1));
+        self.next_available = Word::new(self.next_available.get().wrapping_add(1));
     }
 
     fn publish(&mut self) {
-        self.vring.publish_used(self.next_used);
+        self.vring.publish_used(self.next_used.get());
     }
 
     fn tell(&mut self, features: Features) -> bool {
         self.vring.fence();
-        let told = self.told.replace(self.next_used);
+        let told = self.told.replace(self.next_used.get());
         if features.has(bit::EVENT_IDX) {
-            let passed = |told| passes(self.vring.used_event(), self.next_used, told);
+            let passed = |told| passes(self.vring.used_event(), self.next_used.get(), told);
             told.is_none_or(passed)
         } else {
             self.vring.available_flags() & flag(VRING_AVAIL_F_NO_INTERRUPT) == 0
@@ -198,7 +199,7 @@ impl Layout for Split {
     }
 
     fn has_news(&self) -> bool {
-        self.told != Some(self.next_used)
+        self.told != Some(self.next_used.get())
     }
 
     fn refuse_kicks(&mut self, features: Features) {
@@ -210,12 +211,12 @@ impl Layout for Split {
 
     fn ask_for_kicks(&mut self, features: Features) -> bool {
         if features.has(bit::EVENT_IDX) {
-            self.vring.set_available_event(self.next_available);
+            self.vring.set_available_event(self.next_available.get());
         } else {
             self.vring.set_used_flags(0);
         }
         self.vring.fence();
-        self.vring.available_index() != self.next_available
+        self.vring.available_index() != self.next_available.get()
     }
 }
 
