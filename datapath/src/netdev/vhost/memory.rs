@@ -41,14 +41,29 @@ const CACHE_LINE_LEN: usize = 64;
 
 /// Asks for a cache line.
 #[inline]
-fn prefetch(at: NonNull<u8>) {
+fn prefetch(at: NonNull<u8>, access: Access) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: I4.
-    unsafe {
-        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(at.as_ptr().cast());
+    {
+        use core::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
+        let at = at.as_ptr().cast();
+        match access {
+            // SAFETY: I4.
+            Access::Read => unsafe { _mm_prefetch::<_MM_HINT_T0>(at) },
+            // SAFETY: I4.
+            Access::Write => unsafe { _mm_prefetch::<_MM_HINT_ET0>(at) },
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
+    let _ = (at, access);
+}
+
+/// Who writes a buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// The guest has written it: a frame that it sends.
+    Read,
+    /// The switch writes it: room for a frame that the guest receives.
+    Write,
 }
 
 /// A region as the front end describes it.
@@ -217,14 +232,14 @@ impl GuestMemory {
         (len <= left && at.addr().get().is_multiple_of(align)).then_some(at)
     }
 
-    /// Asks the processor for the cache lines at an address that is about to be copied from or to. It
-    /// may be any address.
+    /// Asks the processor for the cache lines at an address that is about to be copied from or to: to be
+    /// written they come as this processor's own, in one journey instead of two. It may be any address.
     #[inline]
-    pub fn expect(&self, guest: u64) {
+    pub fn expect(&self, guest: u64, access: Access) {
         let Some((at, left)) = self.find(guest) else { return };
         for off in (0..EXPECTED_LEN.min(left)).step_by(CACHE_LINE_LEN) {
             // SAFETY: I2: `off` is less than what is left of the region.
-            prefetch(unsafe { at.add(off) });
+            prefetch(unsafe { at.add(off) }, access);
         }
     }
 

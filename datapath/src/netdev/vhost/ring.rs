@@ -32,11 +32,11 @@ mod split;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use self::chain::{Access, BadChain, Chain, Piece};
+use self::chain::{BadChain, Chain, Piece};
 use self::packed::Packed;
 use self::split::Split;
 use super::feature::{Features, bit};
-use super::memory::GuestMemory;
+use super::memory::{Access, GuestMemory};
 use super::vring::packed::PackedVring;
 use super::vring::{Table, Vring, VringPlace};
 
@@ -162,7 +162,7 @@ pub trait Layout {
     /// Counts the buffers that are available, up to `most`, and asks for their memory. Another
     /// processor has written it, and each cache line takes as long as a frame costs otherwise: asked
     /// for together, they travel side by side.
-    fn look(&mut self, most: u16) -> Result<u16, Broken>;
+    fn look(&mut self, most: u16, access: Access) -> Result<u16, Broken>;
     /// Reads the buffer that is `ahead` places of the ring from here, if it is available.
     fn read(&mut self, ahead: u16, chain: Chain<'_>) -> Result<Option<Buffer>, Broken>;
     /// Moves on over a buffer, which holds `len` bytes now. The guest does not see it yet.
@@ -246,8 +246,8 @@ impl<L: Layout> Buffers<L> {
 
     /// Looks how many buffers there are, up to `most`; none if the ring breaks over it.
     #[inline]
-    pub fn look(&mut self, most: u16) -> u16 {
-        self.layout.look(most).unwrap_or_else(|broken| {
+    pub fn look(&mut self, most: u16, access: Access) -> u16 {
+        self.layout.look(most, access).unwrap_or_else(|broken| {
             self.broken = Some(broken);
             0
         })

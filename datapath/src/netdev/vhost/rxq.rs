@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::memory::Access;
 use super::ring::{Buffers, Cursor, Layout, Ring, Taken};
 use super::shared::Shared;
 use crate::batch::{Batch, MAX_BURST};
@@ -82,7 +83,7 @@ fn receive<L: Layout>(
     // Buffers are bounded, not only frames: each lost frame costs one too.
     let most = MAX_BURST.min(batch.remaining_capacity());
     let most = u16::try_from(most).unwrap_or(0);
-    let n = ring.look(most);
+    let n = ring.look(most, Access::Read);
     let (mut n_taken, mut n_bytes) = (0, 0);
     for _ in 0..n {
         let Some(taken) = ring.take() else { break };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::feature::{Features, bit};
+use super::memory::Access;
 use super::ring::{Buffers, Cursor, Layout, Ring, Room};
 use super::shared::Shared;
 use crate::batch::Batch;
@@ -80,7 +81,7 @@ fn write_frame<L: Layout>(ring: &mut Buffers<L>, frame: &Frame) -> Result<(), Re
 /// Frames and bytes that passed.
 fn write_batch<L: Layout>(ring: &mut Buffers<L>, batch: &Batch, counters: &PortCounters) {
     let (mut n, mut n_bytes) = (0, 0);
-    ring.look(u16::try_from(batch.len()).unwrap_or(0)); // a look for the whole batch
+    ring.look(u16::try_from(batch.len()).unwrap_or(0), Access::Write); // a look for the whole batch
     for (at, frame) in batch.iter().enumerate() {
         if !ring.is_usable() {
             counters.drop_tx(DropReason::TxPortDown, (batch.len() - at) as u64);

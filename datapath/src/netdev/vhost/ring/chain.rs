@@ -2,17 +2,8 @@
 
 use virtio_bindings::virtio_ring::VRING_DESC_F_WRITE;
 
-use super::super::memory::GuestMemory;
+use super::super::memory::{Access, GuestMemory};
 use super::super::vring::DESCRIPTOR_LEN;
-
-/// Who writes a buffer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Access {
-    /// The guest has written it: a frame that it sends.
-    Read,
-    /// The switch writes it: room for a frame that the guest receives.
-    Write,
-}
 
 /// A stretch of guest memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

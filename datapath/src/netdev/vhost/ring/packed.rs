@@ -38,6 +38,7 @@ use virtio_bindings::virtio_ring::{
 };
 
 use super::super::feature::{Features, bit};
+use super::super::memory::Access;
 use super::super::vring::packed::{Event, PackedDescriptor, PackedVring};
 use super::super::vring::{DESCRIPTOR_LEN, Table};
 use super::chain::{BadChain, Chain, Piece, table_entry};
@@ -313,7 +314,7 @@ impl Layout for Packed {
     }
 
     #[inline]
-    fn look(&mut self, most: u16) -> Result<u16, Broken> {
+    fn look(&mut self, most: u16, access: Access) -> Result<u16, Broken> {
         // What was cut reads as zeroes, and says nothing.
         if self.vring.table().memory().is_lost() {
             return Err(Broken::MemoryLost);
@@ -325,7 +326,7 @@ impl Layout for Packed {
             if !at.is_available(first.flags) {
                 break;
             }
-            self.vring.table().memory().expect(first.addr);
+            self.vring.table().memory().expect(first.addr, access);
             // How long it may be is checked when it is read.
             ahead += self.chain_len(at, &first, self.most(ahead)).unwrap_or(size - ahead);
             n += 1;

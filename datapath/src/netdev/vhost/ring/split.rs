@@ -15,6 +15,7 @@ use virtio_bindings::virtio_ring::{
 };
 
 use super::super::feature::{Features, bit};
+use super::super::memory::Access;
 use super::super::vring::{Descriptor, Table, Vring};
 use super::chain::{BadChain, Chain, Piece, table_entry};
 use super::{Broken, Buffer, Layout, MAX_CHAIN, Part, Word, flag};
@@ -146,12 +147,12 @@ impl Layout for Split {
     }
 
     #[inline]
-    fn look(&mut self, most: u16) -> Result<u16, Broken> {
+    fn look(&mut self, most: u16, access: Access) -> Result<u16, Broken> {
         let n = self.n_available()?.min(most);
         for ahead in 0..n {
             let head = self.vring.available_head(self.next_available.get().wrapping_add(ahead));
             if let Some(descriptor) = self.vring.descriptor(head) {
-                self.vring.table().memory().expect(descriptor.addr);
+                self.vring.table().memory().expect(descriptor.addr, access);
             }
         }
         Ok(n)

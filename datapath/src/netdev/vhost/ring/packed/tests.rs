@@ -143,10 +143,10 @@ fn chains_are_read_whole_at_any_place() {
             assert_eq!(ring.layout.next(), start);
             driver.write(DATA, b"hello, world");
             for turn in 0..4 * size {
-                assert_eq!(ring.look(99), 0);
+                assert_eq!(ring.look(99, Access::Read), 0);
                 let (last, empty) = ((GUEST + DATA + 7, 5, 0), (GUEST + DATA, 0, 0));
                 driver.offer(turn, &[(GUEST + DATA, 5, 0), empty, last]);
-                assert_eq!(ring.look(99), 1);
+                assert_eq!(ring.look(99, Access::Read), 1);
                 assert_eq!(take(&mut ring), b"helloworld");
                 assert_eq!(driver.reap(), None, "not published yet");
                 ring.publish();
@@ -165,7 +165,7 @@ fn tables_are_read_and_bounded() {
     // NEXT means nothing in a table.
     let parts = [(GUEST + DATA, 2, 0), (GUEST + DATA + 2, 6, NEXT)];
     driver.offer_table(7, &parts);
-    assert_eq!((ring.look(9), take(&mut ring)), (1, b"indirect".to_vec()));
+    assert_eq!((ring.look(9, Access::Read), take(&mut ring)), (1, b"indirect".to_vec()));
     ring.publish();
     assert_eq!(driver.reap(), Some((7, 0)));
     let table = GUEST + TABLES;
@@ -179,7 +179,7 @@ fn tables_are_read_and_bounded() {
     ];
     for parts in bad {
         driver.offer(1, parts);
-        assert_eq!((ring.look(9), ring.take()), (1, Some(Taken::Bad)), "{parts:?}");
+        assert_eq!((ring.look(9, Access::Read), ring.take()), (1, Some(Taken::Bad)), "{parts:?}");
         ring.give_back(0);
         ring.publish();
         assert_eq!(driver.reap(), Some((1, 0)));
@@ -205,7 +205,7 @@ fn chains_that_lie_cost_their_frame_and_those_without_end_the_ring() {
     driver.offer(1, &[good, (GUEST + DATA, 4, WRITE), good]);
     driver.offer(2, &[(GUEST + LEN - 2, 4, 0)]);
     driver.offer(3, &[good]);
-    assert_eq!((ring.look(9), ring.take()), (3, Some(Taken::Bad)));
+    assert_eq!((ring.look(9, Access::Read), ring.take()), (3, Some(Taken::Bad)));
     ring.give_back(0);
     assert_eq!(ring.take(), Some(Taken::Bytes(4)));
     assert!(!ring.copy_out(&mut Cursor::default(), &mut [0; 4]), "outside of its memory");
@@ -220,7 +220,7 @@ fn chains_that_lie_cost_their_frame_and_those_without_end_the_ring() {
         let owner = if slot < 5 { USED } else { AVAILABLE };
         driver.describe(slot * 16, (good.0, good.1, NEXT | owner), 0);
     }
-    assert_eq!((ring.look(9), ring.take()), (1, None));
+    assert_eq!((ring.look(9, Access::Read), ring.take()), (1, None));
     assert_eq!(ring.broken, Some(Broken::Endless { most: 8 }));
     assert!(!ring.is_usable());
     // The same for one that is to be written, behind one that is held.
@@ -239,7 +239,7 @@ fn what_is_taken_back_or_given_twice_is_not_taken() {
     let mut driver = Driver::at_start(4);
     let mut ring = driver.ring(OFFERED);
     driver.offer(1, &[(GUEST + DATA, 4, 0)]);
-    assert_eq!(ring.look(9), 1);
+    assert_eq!(ring.look(9, Access::Read), 1);
     driver.write(14, &[0, 0]);
     assert_eq!((ring.take(), ring.broken), (None, None));
     // A driver that claims one slot again and again, before it was given back.
@@ -264,7 +264,7 @@ fn a_frame_is_spread_over_buffers() {
     driver.offer(10, &[(at(0), 60, WRITE), (at(1), 40, WRITE)]);
     driver.offer(11, &[(at(2), 100, WRITE)]);
     driver.offer(12, &[(at(3), 100, WRITE)]);
-    assert_eq!(ring.look(2), 2);
+    assert_eq!(ring.look(2, Access::Read), 2);
     assert_eq!(ring.find_room(301), Room::Full);
     assert_eq!(ring.find_room(250), Room::Found { n_buffers: 3 });
     let mut cursor = Cursor::default();
@@ -347,7 +347,7 @@ fn a_ring_whose_memory_is_cut_rests() {
     ring.give_back(0);
     ring.publish();
     assert_eq!(ring.broken, Some(Broken::MemoryLost));
-    assert_eq!(ring.look(9), 0);
+    assert_eq!(ring.look(9, Access::Read), 0);
 }
 
 #[test]
@@ -497,7 +497,7 @@ proptest! {
                     n_sent += 1;
                 }
                 Step::Serve { most } => {
-                    let n = ring.look(most);
+                    let n = ring.look(most, Access::Read);
                     prop_assert_eq!(usize::from(n), sent.len().min(usize::from(most)));
                     for _ in 0..n {
                         prop_assert_eq!(Some(take(&mut ring)), sent.pop_front());
@@ -541,7 +541,7 @@ proptest! {
         driver.write(DRIVER, &image[0xf0..0xf4]);
         for features in [OFFERED, 0] {
             let mut ring = driver.ring(features);
-            for _ in 0..ring.look(u16::MAX) {
+            for _ in 0..ring.look(u16::MAX, Access::Read) {
                 match ring.take() {
                     Some(Taken::Bytes(len)) => {
                         let mut to = vec![0; usize::try_from(len).unwrap_or(0).min(70_000)];
@@ -552,10 +552,10 @@ proptest! {
                 }
                 ring.give_back(0);
             }
-            prop_assert!(ring.layout.n_given_slots <= size);
+            prop_assert!(ring.layout.n_given_slots.get() <= size);
             ring.publish();
             let next = ring.layout.next();
-            prop_assert_eq!((ring.layout.published, ring.layout.n_given_slots), (next, 0));
+            prop_assert_eq!((ring.layout.published, ring.layout.n_given_slots.get()), (next, 0));
             if let Room::Found { .. } = ring.find_room(need) {
                 let _ = ring.copy_in(&mut Cursor::default(), &vec![7; need]);
                 ring.give_back(need);

@@ -109,12 +109,12 @@ fn chains_are_read_whole_at_any_index() {
         guest.write(DATA, b"hello, world");
         for turn in 0..20u16 {
             let index = start.wrapping_add(turn);
-            assert_eq!(ring.look(u16::MAX), 0);
+            assert_eq!(ring.look(u16::MAX, Access::Read), 0);
             guest.describe(DESCRIPTORS, 3, (GUEST + DATA, 5), (NEXT, 6));
             guest.describe(DESCRIPTORS, 6, (GUEST + DATA + 5, 0), (NEXT, 0));
             guest.describe(DESCRIPTORS, 0, (GUEST + DATA + 7, 5), (0, 99));
             guest.offer(index, 3);
-            assert_eq!(ring.look(u16::MAX), 1);
+            assert_eq!(ring.look(u16::MAX, Access::Read), 1);
             assert_eq!(take_all(&mut ring), b"helloworld");
             assert_eq!(guest.used_index(), index.wrapping_add(1));
             assert_eq!(guest.used(index), (3, 0));
@@ -148,7 +148,7 @@ fn indirect_chains_are_read_and_bounded() {
         assert_eq!(ring.take(), Some(Taken::Bad), "{n}");
         ring.give_back(0);
     }
-    assert_eq!((ring.look(u16::MAX), ring.broken), (0, None));
+    assert_eq!((ring.look(u16::MAX, Access::Read), ring.broken), (0, None));
     // Not asked for, not taken.
     let mut plain = guest.ring(OFFERED & !bit::INDIRECT);
     guest.describe(DESCRIPTORS, 1, (GUEST + table, 48), (INDIRECT, 0));
@@ -178,7 +178,7 @@ fn chains_that_lie_cost_their_frame_and_indexes_the_ring() {
     assert_eq!(ring.broken, Some(Broken::Head { head: SIZE, size: SIZE }));
     let mut ring = guest.ring(OFFERED);
     guest.write(AVAILABLE + 2, &(base(&ring) + SIZE + 1).to_le_bytes());
-    assert_eq!(ring.look(u16::MAX), 0);
+    assert_eq!(ring.look(u16::MAX, Access::Read), 0);
     assert_eq!(ring.broken, Some(Broken::Index { available: SIZE + 1, size: SIZE }));
     assert!(!ring.is_usable());
 }
@@ -211,7 +211,7 @@ fn a_frame_is_spread_over_buffers() {
     // What the guest means to be read is not written.
     guest.describe(DESCRIPTORS, 3, (GUEST + DATA, 100), (0, 0));
     assert_eq!(single.find_room(100), Room::Bad);
-    assert_eq!((base(&single), single.look(u16::MAX)), (4, 0));
+    assert_eq!((base(&single), single.look(u16::MAX, Access::Read)), (4, 0));
 }
 
 #[test]
@@ -283,7 +283,7 @@ proptest! {
             let mut ring = guest.ring(features);
             let begun = base(&ring);
             let mut n = 0u16;
-            for _ in 0..ring.look(u16::MAX) {
+            for _ in 0..ring.look(u16::MAX, Access::Read) {
                 match ring.take() {
                     Some(Taken::Bytes(len)) => {
                         let mut to = vec![0; usize::try_from(len).unwrap_or(0).min(70_000)];
