@@ -35,8 +35,8 @@ const LIES: &[Lie] = &[
         guest.send(request::SET_VRING_ADDR, &address(1, u64::MAX - USER - 0x2fff), &[])
     }),
     ("invalid", |guest| guest.send(request::SET_VRING_ADDR, &address(0, 1), &[])),
-    ("not offered: 0x800000000", |guest| {
-        guest.send(request::SET_FEATURES, &(1u64 << 35 | PROTOCOL).to_le_bytes(), &[])
+    ("not offered: 0x1000000000", |guest| {
+        guest.send(request::SET_FEATURES, &(1u64 << 36 | PROTOCOL).to_le_bytes(), &[])
     }),
     ("has 0 entries (allowed: any number", |guest| {
         packed(guest)?;
