@@ -65,6 +65,8 @@ pub const PROTOCOL: u64 = 1 << 30;
 pub const EVENT_IDX: u64 = 1 << 29;
 /// `VIRTIO_F_RING_PACKED`.
 pub const RING_PACKED: u64 = 1 << 34;
+/// `VIRTIO_F_IN_ORDER`.
+pub const IN_ORDER: u64 = 1 << 35;
 /// Protocol features that a front end takes here: MQ, REPLY_ACK, CONFIGURE_MEM_SLOTS.
 const PROTOCOL_TAKEN: u64 = 1 | 1 << 3 | 1 << 15;
 

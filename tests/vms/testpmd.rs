@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use switch_tests::front_end::RING_PACKED;
+use switch_tests::front_end::{IN_ORDER, RING_PACKED};
 use switch_tests::process::mortal;
 use switch_tests::wait_until;
 
@@ -59,6 +59,7 @@ fn frames_go_round_and_another_testpmd_takes_over() {
         let testpmd = Testpmd::start([&sockets[0], &sockets[1]], packed, &[&size]);
         names.iter().for_each(|name| site.lab.wait_up(name));
         assert_eq!(site.features("vm1") & RING_PACKED != 0, packed == 1);
+        assert!(site.features("vm1") & IN_ORDER != 0);
         let before = names.map(count);
         // Two bursts are under way: so many come only by going round.
         wait_until("frames to go round", PATIENCE, || {

@@ -449,3 +449,32 @@ fn sockets_that_cannot_be_are_refused() {
     drop(port);
     assert!(!at("vm.sock").exists());
 }
+
+#[test]
+fn rings_that_change_their_size_under_way_harm_nobody_else() {
+    LAYOUTS.into_iter().for_each(rings_that_change_their_size_by);
+}
+
+fn rings_that_change_their_size_by(layout: Layout) {
+    let memory = Memory::new();
+    let (mut port, mut other) = (Port::new(&memory, 1), Port::new(&memory, 1));
+    let mut neighbour = other.guest(1);
+    let mut guest = port.guest_by(layout, 1);
+    port.assert_works(&mut guest);
+    for entries in [1, 8, 2, SIZE.into()] {
+        for index in [0, 1] {
+            guest.transmit(0, &frame(60, 1));
+            guest.send(request::SET_VRING_NUM, &state(index, entries), &[]).unwrap();
+        }
+        guest.settle().unwrap();
+        port.side.send(&[frame(60, 1)]);
+        port.side.drain(0);
+        other.assert_works(&mut neighbour);
+    }
+    drop(guest);
+    port.wait_link(false);
+    let mut guest = port.guest_by(layout, 1);
+    port.wait_link(true);
+    port.assert_works(&mut guest);
+    other.close_with(port, &memory);
+}
