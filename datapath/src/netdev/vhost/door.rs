@@ -208,7 +208,8 @@ impl Connection {
                 files.extend(rights);
             }
         }
-        if received.flags.contains(ReturnFlags::CTRUNC) {
+        // Room for the most has room for one more: control messages are padded.
+        if received.flags.contains(ReturnFlags::CTRUNC) || files.len() > MAX_FILES {
             return Err(Ended::Refused(format!(
                 "more than {MAX_FILES} descriptors with a message"
             )));
